@@ -1,0 +1,252 @@
+"""Configuration: TOML or JSON files read into typed, frozen models, with `--set a.b=value` on top.
+
+Every model's fields carry their own docstring; `Config` is the root that the learning verbs take.
+Only the faces (cli, api, ui) read the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shelfwise.errors import ConfigError
+
+
+class Section(BaseModel):
+    """A frozen part of a configuration that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ColumnMap(Section):
+    """Which column of the shop's table means what; `None` means that the table has no such column."""
+
+    id: str = "id"
+    images: tuple[str, ...] = ()
+    """Columns that hold a path, several paths joined by `separator`, a list, or picture bytes."""
+    title: str | None = None
+    description: str | None = None
+    labels: dict[str, str] = {}
+    """Target name to column, for example `category = "articleType"`."""
+    fields: dict[str, str] = {}
+    """Field name to column: further columns to keep."""
+    multi_valued: tuple[str, ...] = ()
+    """Columns whose text cells hold several values joined by `separator`."""
+    separator: str = "|"
+
+
+class CatalogConfig(Section):
+    """Where the products are and how to read them."""
+
+    source: str = "fashion-mnist"
+    """`fashion-mnist`, or the path of a CSV, Parquet or JSONL file, or of a class-per-folder picture tree."""
+    folder: Path | None = None
+    """Where Fashion-MNIST's idx files are, if not in one of the usual places."""
+    image_root: Path | None = None
+    """Folder that picture paths are relative to; the table's own folder when unset."""
+    columns: ColumnMap = ColumnMap()
+    target: str | None = None
+    """The label to learn, a key of `columns.labels`; may be left out where there is only one."""
+    encoding: str | None = None
+    """Text encoding of a CSV file; detected when unset."""
+    delimiter: str | None = None
+    """Column separator of a CSV file; detected when unset."""
+    max_pixels: int = Field(default=64_000_000, gt=0)
+    """Pictures with more pixels than this are refused before they are decoded."""
+
+
+class PreprocessConfig(Section):
+    """How a picture becomes a fixed array; one place for training and serving alike."""
+
+    height: int = Field(default=28, ge=8)
+    width: int = Field(default=28, ge=8)
+    channels: Literal[1, 3] = 1
+    fit: Literal["pad", "stretch", "fashion-mnist"] = "fashion-mnist"
+    """`pad` keeps the aspect and pads with `background`; `stretch` doesn't; `fashion-mnist` is that
+    data set's own preparation (arXiv:1708.07747, section 2), which leaves ready 28x28 grey pictures alone."""
+    background: int = Field(default=255, ge=0, le=255)
+
+
+class SplitConfig(Section):
+    """How products are dealt to training, validation and test; by family hash, never by row order."""
+
+    salt: str = "split:"
+    buckets: int = Field(default=20, ge=3)
+    test: tuple[int, ...] = (0, 1)
+    validation: tuple[int, ...] = (2,)
+    validation_rows: int = Field(default=5_000, ge=0)
+    """Rows of a published training set that are held out for validation, where there is a published test set."""
+    max_distance: int = Field(default=3, ge=0)
+    """Largest Hamming distance of 256-bit difference hashes between a picture and its family's first member."""
+    max_pixel_difference: float = Field(default=8.0, ge=0)
+    """Largest mean absolute difference (of 255) of the two pictures at 32x32."""
+
+
+class ModelConfig(Section):
+    """The picture tower: a key of `nn.towers.PICTURE_TOWERS` and its shape."""
+
+    tower: Literal["conv", "tiny"] = "conv"
+    stem: int = Field(default=16, gt=0)
+    """Channels of the stem."""
+    stem_stride: Literal[1, 2] = 1
+    widths: tuple[int, ...] = (32, 96, 128)
+    """Channels of each stage; a stage halves the resolution first."""
+    depth: int = Field(default=2, ge=1)
+    """Convolutions in a stage; from the third on they are residual."""
+    head_scale: float = Field(default=1 / 9, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+AugmentLevel = Literal["none", "light", "medium", "heavy"]
+
+
+class AugmentConfig(Section):
+    """Random changes to training pictures, applied in the order of the fields, on uint8 batches."""
+
+    level: AugmentLevel = "none"
+    """Rotation, translation, scale, erasing and blur in four steps; see `nn.augment.LEVELS`."""
+    flip: Literal["none", "random", "alternating"] = "none"
+    """`alternating` flips every picture in every other epoch (as in airbench94, arXiv:2404.00498, section 3.6)."""
+    pad: int = Field(default=0, ge=0)
+    """Pad by so many pixels and crop back at random."""
+    erase: float = Field(default=0.0, ge=0, le=1)
+    """Probability of erasing a random box (arXiv:1708.04896), besides that of `level`."""
+    mixup: float = Field(default=0.0, ge=0)
+    """Beta parameter of mixup (arXiv:1710.09412); 0 is off."""
+
+
+class TrainConfig(Section):
+    """The training loop."""
+
+    seed: int = 0
+    epochs: float = Field(default=4.0, gt=0)
+    batch_size: int = Field(default=256, gt=0)
+    optimizer: Literal["muon", "sgd", "adamw"] = "muon"
+    """`muon` takes the convolutions' weights and leaves the rest to Nesterov SGD."""
+    lr: float = Field(default=0.08, gt=0)
+    """Peak learning rate: Muon's, or that of the one optimizer."""
+    momentum: float = Field(default=0.6, ge=0, lt=1)
+    sgd_lr: float = Field(default=0.5, gt=0)
+    sgd_momentum: float = Field(default=0.85, ge=0, lt=1)
+    """Rate and momentum of what Muon does not take."""
+    weight_decay: float = Field(default=5e-4, ge=0)
+    warmup: float = Field(default=0.2, ge=0, le=1)
+    """Share of all steps over which the rate rises linearly."""
+    decay: Literal["linear", "cosine"] = "linear"
+    label_smoothing: float = Field(default=0.05, ge=0, lt=1)
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay per step of the weights' moving average, which is then what is evaluated; 0 is off."""
+    clip: float | None = Field(default=None, gt=0)
+    """Largest gradient norm."""
+    accumulate: int = Field(default=1, ge=1)
+    """Micro-batches per step; `batch_size` counts all of them together."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    channels_last: bool = True
+    gradient_checkpointing: bool = False
+    balanced: bool = False
+    """Draw every class equally often."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = Field(default=None, gt=0)
+    evaluate_every: float | None = Field(default=None, gt=0)
+    """Epochs between validations; at the end only when unset."""
+    patience: int | None = Field(default=None, gt=0)
+    """Stop after so many validations without a better accuracy, and keep the best weights."""
+    checkpoint_every: int | None = Field(default=None, gt=0)
+    """Steps between checkpoints; at the end of each epoch when unset."""
+    keep: int = Field(default=2, ge=1)
+    """How many checkpoints are kept."""
+    tensorboard: bool = False
+
+
+class TextConfig(Section):
+    """Text alignment on the frozen picture tower, so that classes can be asked for by prompts."""
+
+    align: bool = True
+    steps: int = Field(default=300, gt=0)
+    batch_size: int = Field(default=512, gt=1)
+    lr: float = Field(default=3e-3, gt=0)
+    width: int = Field(default=128, gt=0)
+    """Dimensions of the space that pictures and texts share."""
+    loss: Literal["infonce", "sigmoid"] = "infonce"
+
+
+class Config(Section):
+    """The root: what `shelfwise train CONFIG` takes and a bundle keeps a copy of."""
+
+    name: str = "pictures"
+    """The bundle's name."""
+    data: CatalogConfig = CatalogConfig()
+    split: SplitConfig = SplitConfig()
+    preprocess: PreprocessConfig = PreprocessConfig()
+    model: ModelConfig = ModelConfig()
+    augment: AugmentConfig = AugmentConfig()
+    train: TrainConfig = TrainConfig()
+    text: TextConfig = TextConfig()
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.train.batch_size % self.train.accumulate:
+            raise ValueError("train.batch_size must be a multiple of train.accumulate")
+        if self.train.patience is not None and self.train.evaluate_every is None:
+            raise ValueError("train.patience needs train.evaluate_every")
+        return self
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The content of a TOML or JSON file as a dict; a missing or malformed file is a ConfigError."""
+    if path.suffix not in (".toml", ".json"):
+        raise ConfigError(f"config '{path}': expected a .toml or .json file")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"config '{path}' not found") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config '{path}' cannot be read: {error}") from None
+    try:
+        value = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"config '{path}': {error}") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"config '{path}': expected a table at the top")
+    return value
+
+
+def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Config:
+    """The configuration in `path` with each `a.b=value` of `overrides` on top.
+
+    Relative paths in it are taken from the file's own folder when they exist there."""
+    values = read_mapping(path)
+    for override in overrides:
+        _set(values, override)
+    return parse_config(values, where=str(path))
+
+
+def parse_config(values: dict[str, Any], *, where: str) -> Config:
+    """A validated Config; the first wrong value is named in the ConfigError, with `where` before it."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        got = "" if first["type"] in ("missing", "value_error") else f" (got {first['input']!r})"
+        raise ConfigError(f"config '{where}': {key or 'config'}: {first['msg']}{got}") from None
+
+
+def _set(values: dict[str, Any], override: str) -> None:
+    """Write one `a.b=value` into `values`; the value is read as TOML, else taken as a string."""
+    key, equals, raw = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override!r}: expected key=value, for example train.lr=0.05")
+    *path, last = key.strip().split(".")
+    for part in path:
+        values = values.setdefault(part, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {override!r}: '{part}' is not a table")
+    try:
+        values[last] = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        values[last] = raw

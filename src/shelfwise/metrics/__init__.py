@@ -1,0 +1,1 @@
+"""Metrics as pure numpy functions, and their bootstrap intervals."""

@@ -1,0 +1,1 @@
+"""Tensors: towers, losses, optimizers, augmentation, loaders."""

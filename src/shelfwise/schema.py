@@ -1,0 +1,91 @@
+"""The core types, the same on file, wire and screen."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FieldValue = str | float | tuple[str, ...] | None
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Frozen(BaseModel):
+    """An immutable value that refuses unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64"
+    )
+
+
+class Picture(Frozen):
+    """One picture, as a path or as encoded bytes (JPEG, PNG ...); exactly one of the two is set."""
+
+    path: str | None = None
+    data: bytes | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.path is None) == (self.data is None):
+            raise ValueError("a picture has either a path or data")
+        return self
+
+
+class Product(Frozen):
+    """One row of a catalogue: what the shop says of one product."""
+
+    id: str
+    images: tuple[Picture, ...] = ()
+    title: str | None = None
+    description: str | None = None
+    fields: dict[str, FieldValue] = {}
+    labels: dict[str, str | tuple[str, ...]] = {}
+    """Target name to value; a target without a label is absent."""
+
+
+class RowError(Frozen):
+    """One row that cannot be used, and why; reading goes on after it."""
+
+    row: int
+    """Row number as a spreadsheet shows it: the header is row 1, the first product row 2."""
+    column: str
+    value: str
+    kind: str
+    """A short stable word for counting, such as `missing_id` or `picture_truncated`."""
+    why: str
+    id: str | None = None
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.column} {self.value!r}: {self.why}"
+
+
+class RowWarning(Frozen):
+    """Something that was repaired on the way in, such as a palette picture made RGB."""
+
+    row: int
+    column: str
+    kind: str
+    id: str | None = None
+
+
+class LabelScore(Frozen):
+    """One label and its calibrated probability."""
+
+    label: str
+    probability: Probability
+
+
+class Prediction(Frozen):
+    """What a bundle says of one product; `status` tells whether it could say anything."""
+
+    id: str
+    status: Literal["ok", "failed"]
+    target: str | None = None
+    label: str | None = None
+    probability: Probability | None = None
+    top: tuple[LabelScore, ...] = ()
+    """The best labels, the best one first."""
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    bundle: str | None = None
+    """Name and version of the bundle that answered."""

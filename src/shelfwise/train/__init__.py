@@ -1,0 +1,1 @@
+"""Learning: the loop, checkpoints, the journal, text alignment, and what becomes a bundle."""
