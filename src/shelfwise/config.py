@@ -43,7 +43,7 @@ class CatalogConfig(Section):
     """Where the products are and how to read them."""
 
     source: str = "fashion-mnist"
-    """`fashion-mnist`, or the path of a CSV, Parquet or JSONL file, or of a class-per-folder picture tree."""
+    """`fashion-mnist`, or the path of a CSV, Parquet or JSONL file or of a class-per-folder picture tree."""
     folder: Path | None = None
     """Where Fashion-MNIST's idx files are, if not in one of the usual places."""
     image_root: Path | None = None
@@ -79,7 +79,7 @@ class SplitConfig(Section):
     test: tuple[int, ...] = (0, 1)
     validation: tuple[int, ...] = (2,)
     validation_rows: int = Field(default=5_000, ge=0)
-    """Rows of a published training set that are held out for validation, where there is a published test set."""
+    """Rows of a published training set held out for validation, where there is a published test set."""
     max_distance: int = Field(default=3, ge=0)
     """Largest Hamming distance of 256-bit difference hashes between a picture and its family's first member."""
     max_pixel_difference: float = Field(default=8.0, ge=0)
@@ -110,7 +110,7 @@ class AugmentConfig(Section):
     level: AugmentLevel = "none"
     """Rotation, translation, scale, erasing and blur in four steps; see `nn.augment.LEVELS`."""
     flip: Literal["none", "random", "alternating"] = "none"
-    """`alternating` flips every picture in every other epoch (as in airbench94, arXiv:2404.00498, section 3.6)."""
+    """`alternating` flips every picture in every other epoch (arXiv:2404.00498, section 3.6)."""
     pad: int = Field(default=0, ge=0)
     """Pad by so many pixels and crop back at random."""
     erase: float = Field(default=0.0, ge=0, le=1)

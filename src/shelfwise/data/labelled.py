@@ -34,14 +34,12 @@ class LabelledPictures:
         )
 
     @property
-    def class_counts(self) -> Int64[ndarray, K]:
+    def class_counts(self) -> Int64[ndarray, "K"]:
         """Rows per class, the missing labels left out."""
-        return np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes)).astype(
-            np.int64
-        )
+        return np.bincount(self.labels[self.labels >= 0], minlength=len(self.classes)).astype(np.int64)
 
     @property
-    def class_weights(self) -> Float[ndarray, K]:
+    def class_weights(self) -> Float[ndarray, "K"]:
         """N / (K * count): weights that make every class count the same; 0 for a class without rows."""
         counts = self.class_counts
         with np.errstate(divide="ignore"):
