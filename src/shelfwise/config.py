@@ -81,7 +81,7 @@ class SplitConfig(Section):
     validation_rows: int = Field(default=5_000, ge=0)
     """Rows of a published training set held out for validation, where there is a published test set."""
     max_distance: int = Field(default=3, ge=0)
-    """Largest Hamming distance of 256-bit difference hashes between a picture and its family's first member."""
+    """Largest Hamming distance of 256-bit difference hashes between a picture and its first family member."""
     max_pixel_difference: float = Field(default=8.0, ge=0)
     """Largest mean absolute difference (of 255) of the two pictures at 32x32."""
 

@@ -1,0 +1,1 @@
+"""A trained model's folder, and nothing else on disk is one."""

@@ -1,0 +1,35 @@
+"""The command line: one grammar, one file per verb, every heavy import inside the verb.
+
+Exit codes: 0 well, 1 the error budget (`--max-errors`) was exceeded, 2 the user can mend it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from shelfwise.errors import ShelfwiseError
+
+app = typer.Typer(
+    name="shelfwise",
+    help="Product intelligence for shops: learn a catalogue, ask it, and know which answers to trust.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data_app = typer.Typer(help="Get, look at and report on data.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+
+def main() -> None:
+    """Run the command line; an error that the user can mend is one line and exit code 2."""
+    try:
+        app()
+    except ShelfwiseError as error:
+        print(f"shelfwise: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("shelfwise: interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,1 @@
+"""The one inference path: raw pixels or products in, logits, probabilities and vectors out."""

@@ -1,0 +1,1 @@
+"""ArtifactStore: named arrays, tables and JSON shared between stages and notebooks."""
