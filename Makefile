@@ -1,0 +1,45 @@
+# setup: .venv with pinned dependencies    demo: the main job, end to end    test: all tests
+# check: format, lint, types, floors, stale tables    fix: what ruff can mend    bench: results/bench/*.json
+.PHONY: setup demo test check fix bench
+.DEFAULT_GOAL := demo
+
+TORCH ?= cpu
+BIN := .venv/bin
+STAMP := .venv/.setup-$(TORCH)
+SOURCES := $(shell find src -name '*.py')
+DEMO := results/demo
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt scripts/setup.sh
+	TORCH=$(TORCH) bash scripts/setup.sh
+	@rm -f .venv/.setup-*
+	@touch $@
+
+demo: $(DEMO)/report.html
+	$(BIN)/shelfwise predict $(DEMO)/bundle examples/pictures/*.png
+
+$(DEMO)/report.html: configs/demo.toml $(SOURCES) | $(STAMP)
+	$(BIN)/shelfwise data get fashion-mnist
+	$(BIN)/shelfwise train configs/demo.toml --out $(DEMO)
+	$(BIN)/shelfwise evaluate $(DEMO)/bundle fashion-mnist --out $(DEMO)
+
+test: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python benchmarks/tables.py --check
+	$(BIN)/python scripts/cli_reference.py --check
+
+fix: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python scripts/cli_reference.py
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/help.py
