@@ -52,7 +52,6 @@ def figure_style(theme: str = "neutral") -> dict[str, Any]:
         "axes.labelcolor": ink,
         "axes.titlecolor": ink,
         "axes.titlesize": 11,
-        "axes.titleweight": "medium",
         "axes.titlelocation": "left",
         "axes.edgecolor": line,
         "axes.linewidth": 0.8,
