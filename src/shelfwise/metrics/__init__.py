@@ -1,1 +1,1 @@
-"""Metrics as pure numpy functions, and their bootstrap intervals."""
+"""How good are scores: plain numpy in, plain numbers out, each with its definition and its source."""

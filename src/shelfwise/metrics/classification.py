@@ -1,0 +1,113 @@
+"""Metrics of single-label classification, vectorised over rows.
+
+Shapes: N rows, K classes. Labels index the classes and none is missing (drop rows of -1 first).
+A ratio without a denominator (a class that never occurs, or is never predicted) is 0, as in scikit-learn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int64, Shaped
+from numpy import ndarray
+from numpy.typing import ArrayLike
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Precision, recall, F1 and support (rows of that class) for each class."""
+
+    precision: Float[ndarray, "*R K"]
+    recall: Float[ndarray, "*R K"]
+    f1: Float[ndarray, "*R K"]
+    support: Int64[ndarray, "*R K"]
+
+
+def log_softmax(logits: Float[ndarray, "*R K"]) -> Float[ndarray, "*R K"]:
+    """Return log-probabilities in float64, in nats; safe for logits of any finite size."""
+    wide = logits.astype(np.float64)
+    shifted = wide - wide.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+
+
+def accuracy(predicted: Int64[ndarray, "N"], labels: Int64[ndarray, "N"]) -> float:
+    """Return the share of rows whose predicted class is the label; NaN without rows."""
+    return float((predicted == labels).mean()) if len(labels) else float("nan")
+
+
+def top_k_hits(scores: Float[ndarray, "N K"], labels: Int64[ndarray, "N"], k: int) -> Bool[ndarray, "N"]:
+    """Tell for each row whether its label is among the k best scores.
+
+    Classes tied with the label count as better, so that constant scores earn nothing they do not know."""
+    own = np.take_along_axis(scores, labels[:, None], axis=1)
+    return np.asarray((scores >= own).sum(axis=1) <= k)
+
+
+def top_k_accuracy(scores: Float[ndarray, "N K"], labels: Int64[ndarray, "N"], k: int) -> float:
+    """Return the share of rows whose label is among the k best scores; NaN without rows."""
+    return float(top_k_hits(scores, labels, k).mean()) if len(labels) else float("nan")
+
+
+def confusion_matrix(
+    predicted: Int64[ndarray, "N"], labels: Int64[ndarray, "N"], classes: int
+) -> Int64[ndarray, "K K"]:
+    """Count rows by label (first axis) and predicted class (second axis)."""
+    flat = np.bincount(labels * classes + predicted, minlength=classes * classes)
+    return flat.reshape(classes, classes).astype(np.int64)
+
+
+def class_scores(confusion: Int64[ndarray, "*R K K"]) -> ClassScores:
+    """Return per-class precision, recall, F1 and support of one confusion matrix, or of a stack of them."""
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    support, claimed = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    return ClassScores(
+        _ratio(hits, claimed), _ratio(hits, support), _ratio(2 * hits, support + claimed), support
+    )
+
+
+def macro_f1(confusion: Int64[ndarray, "*R K K"]) -> Float[ndarray, "*R"]:
+    """Return the mean of F1 over the classes that occur as label or prediction, as scikit-learn does."""
+    present = (confusion.sum(axis=-1) + confusion.sum(axis=-2)) > 0
+    return _ratio((class_scores(confusion).f1 * present).sum(axis=-1), present.sum(axis=-1))
+
+
+def weighted_f1(confusion: Int64[ndarray, "*R K K"]) -> Float[ndarray, "*R"]:
+    """Return the mean of F1 over classes, weighted by support."""
+    scores = class_scores(confusion)
+    return _ratio((scores.f1 * scores.support).sum(axis=-1), scores.support.sum(axis=-1))
+
+
+def one_vs_rest_auroc(scores: Float[ndarray, "N K"], labels: Int64[ndarray, "N"]) -> Float[ndarray, "K"]:
+    """Return for each class the chance that a row of it scores above a row of another, ties half.
+
+    The Mann-Whitney form, by mid-ranks (Fawcett 2006, Pattern Recognition Letters 27, section 7).
+    NaN for a class with no rows, or with all of them."""
+    rows, classes = scores.shape
+    result = np.full(classes, np.nan)
+    for k in range(classes):
+        positive = labels == k
+        count = int(positive.sum())
+        if 0 < count < rows:
+            rank_sum = mid_ranks(scores[:, k])[positive].sum()
+            result[k] = (rank_sum - count * (count + 1) / 2) / (count * (rows - count))
+    return result
+
+
+def mid_ranks(values: Shaped[ndarray, "N"]) -> Float[ndarray, "N"]:
+    """Return ranks from 1 to N; equal values share the mean of their ranks."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = counts.cumsum()
+    return np.asarray((last - (counts - 1) / 2)[inverse])
+
+
+def negative_log_likelihood(logits: Float[ndarray, "N K"], labels: Int64[ndarray, "N"]) -> float:
+    """Return the mean of -log p(label), in nats; ln K for a model that knows nothing, NaN without rows."""
+    if not len(labels):
+        return float("nan")
+    return float(-np.take_along_axis(log_softmax(logits), labels[:, None], axis=1).mean())
+
+
+def _ratio(top: ArrayLike, bottom: ArrayLike) -> Float[ndarray, "*R"]:
+    over, under = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
+    return np.asarray(np.divide(over, under, out=np.zeros_like(over), where=under > 0))
