@@ -1,1 +1,1 @@
-"""From scores to decisions: temperature scaling."""
+"""From scores to decisions: which probability to state, and which answer to trust."""
