@@ -84,7 +84,8 @@ install_torch() { # before the rest, so that the rest finds it satisfied
       if install "${constraints[@]}" "torch==$TORCH_VERSION+cpu" 2>/dev/null; then return; fi
       install "${constraints[@]}" "torch==$TORCH_VERSION+cpu" --extra-index-url "$TORCH_INDEX" ||
         fail "torch $TORCH_VERSION+cpu is neither at $TORCH_INDEX nor in a folder named by PIP_FIND_LINKS;" \
-          "go online, or put the wheel into a folder and run: PIP_FIND_LINKS=FOLDER make setup" ;;
+          "go online, or put the wheel into a folder and run: PIP_FIND_LINKS=FOLDER make setup," \
+          "or take PyPI's CUDA build: make setup TORCH=cuda" ;;
     cuda)
       say "installing torch $TORCH_VERSION (CUDA, several GB)"
       install "${constraints[@]}" "torch===$TORCH_VERSION" ;;

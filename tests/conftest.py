@@ -1,9 +1,11 @@
 """Shared fixtures: shapes are checked in tests, and no test reaches the network."""
 
 import socket
+from collections.abc import Callable, Iterator
 
 import pytest
 from jaxtyping import install_import_hook
+from published import Published
 
 install_import_hook("shelfwise", "beartype.beartype")
 
@@ -19,3 +21,17 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         return connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Published]]:
+    """Start small HTTP servers on this machine; all are closed when the test ends."""
+    servers: list[Published] = []
+
+    def start(files: dict[str, bytes], **habits: float) -> Published:
+        servers.append(Published(files, **habits))  # type: ignore[arg-type]
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

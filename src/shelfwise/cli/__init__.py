@@ -33,3 +33,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("shelfwise: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+# The verbs, each in its file; importing one adds it. They stand last because they need `app`.
+from shelfwise.cli import data_get  # noqa: E402, F401

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 CHUNK = 1 << 16
 STALE_S = 3600.0
 """Age after which a part file is taken for the remains of a killed download."""
+FETCH_ERRORS = (DataError, urllib.error.URLError, HTTPException, TimeoutError, ConnectionError)
+"""What one address may do wrong; the next one is asked."""
 
 
 def download(
@@ -32,26 +36,36 @@ def download(
     `check` raises DataError for a wrong file. The file appears under its name only when it is whole and
     checked; two processes may download at once, and a killed download is begun again. When every
     address failed, the DataError lists each with its reason."""
+    failures = []
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_stale_parts(target)
-        part = target.with_name(f"{target.name}.{os.getpid()}.part")
-        failures = []
-        for url in urls:
-            try:
-                _fetch(url, part, timeout_s=timeout_s)
-                check(part)
-            except (DataError, urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
-                failures.append(f"{url}: {error}")
-                log.warning("download failed: %s", failures[-1])
-                continue
-            part.replace(target)
-            return
+        with _part_beside(target) as part:
+            for url in urls:
+                try:
+                    _fetch(url, part, timeout_s=timeout_s)
+                    check(part)
+                    part.replace(target)
+                    return
+                except FETCH_ERRORS as error:
+                    failures.append(f"{url}: {error}")
+                    log.warning("download failed: %s", failures[-1])
     except OSError as error:
         raise DataError(f"'{target}' cannot be written: {error.strerror or error}") from None
+    raise DataError("; ".join(failures) or "no address to download it from")
+
+
+@contextmanager
+def _part_beside(target: Path) -> Iterator[Path]:
+    """A new file beside `target`, removed at the end unless it was renamed."""
+    handle, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    part = Path(name)
+    part.chmod(0o644)
+    try:
+        yield part
     finally:
-        target.with_name(f"{target.name}.{os.getpid()}.part").unlink(missing_ok=True)
-    raise DataError("; ".join(failures))
+        part.unlink(missing_ok=True)
 
 
 def _fetch(url: str, part: Path, *, timeout_s: float) -> None:

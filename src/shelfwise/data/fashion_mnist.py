@@ -49,6 +49,8 @@ ADDRESSES = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 )
 UNSIGNED_BYTE = 8
+LARGEST = 1 << 31
+"""More values than this in one idx file are a damaged header."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,8 @@ def read_idx(path: Path) -> UInt8[ndarray, "..."]:
                 raise DataError(f"'{path}' is truncated: it ends in its header")
             shape = struct.unpack(f">{magic[3]}I", counts)
             size = math.prod(shape)
+            if size > LARGEST:
+                raise DataError(f"'{path}' is damaged: its header promises {size} values")
             body = stream.read(size + 1)
     except FileNotFoundError:
         raise DataError(f"'{path}' not found") from None
