@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -115,6 +115,8 @@ class AugmentConfig(Section):
     """Pad by so many pixels and crop back at random."""
     erase: float = Field(default=0.0, ge=0, le=1)
     """Probability of erasing a random box (arXiv:1708.04896), besides that of `level`."""
+    fill: int = Field(default=0, ge=0, le=255)
+    """Value of uncovered and erased pixels: 0 for white on black, 255 for products on white."""
     mixup: float = Field(default=0.0, ge=0)
     """Beta parameter of mixup (arXiv:1710.09412); 0 is off."""
 
@@ -166,6 +168,8 @@ class TextConfig(Section):
     """Text alignment on the frozen picture tower, so that classes can be asked for by prompts."""
 
     align: bool = True
+    tower: Literal["bag"] = "bag"
+    """A key of `nn.dual.TEXT_TOWERS`."""
     steps: int = Field(default=300, gt=0)
     batch_size: int = Field(default=512, gt=1)
     lr: float = Field(default=3e-3, gt=0)
@@ -188,7 +192,7 @@ class Config(Section):
     text: TextConfig = TextConfig()
 
     @model_validator(mode="after")
-    def _coherent(self) -> Self:
+    def _coherent(self) -> Config:
         if self.train.batch_size % self.train.accumulate:
             raise ValueError("train.batch_size must be a multiple of train.accumulate")
         if self.train.patience is not None and self.train.evaluate_every is None:

@@ -1,0 +1,131 @@
+"""Moving, blurring and erasing pictures: integer arithmetic on whole uint8 batches, one path for CPU and GPU.
+
+B, H, W, C: pictures, height, width, channels.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Int32, UInt8
+from torch import Tensor
+
+ONE = 1 << 16
+"""One pixel in the fixed-point numbers of a map."""
+
+
+def compose(
+    affine: Int32[Tensor, "N 6"],
+    flip: Bool[Tensor, "N"] | None,
+    shift: Int32[Tensor, "N 2"] | None,
+    *,
+    width: int,
+) -> Int32[Tensor, "N 6"]:
+    """The map that shifts, flips and then follows `affine`: one map in place of three."""
+    a, b, c, d, e, f = affine.unbind(1)
+    if flip is not None:
+        c = torch.where(flip, c + a * (width - 1), c)
+        f = torch.where(flip, f + d * (width - 1), f)
+        a = torch.where(flip, -a, a)
+        d = torch.where(flip, -d, d)
+    if shift is not None:
+        dy, dx = shift.unbind(1)
+        c = c + a * dx + b * dy
+        f = f + d * dx + e * dy
+    return torch.stack([a, b, c, d, e, f], 1)
+
+
+def shift_and_flip(
+    pixels: UInt8[Tensor, "B H W C"],
+    shift: Int32[Tensor, "B 2"] | None,
+    flip: Bool[Tensor, "B"] | None,
+    fill: int,
+) -> UInt8[Tensor, "B H W C"]:
+    """Pictures moved by whole pixels (source = output + shift) after the chosen ones are turned over."""
+    if not len(pixels):
+        return pixels.clone()
+    if flip is not None:
+        chosen = flip.nonzero()[:, 0].to(pixels.device)
+        pixels = pixels.index_copy(0, chosen, pixels.index_select(0, chosen).flip(2))
+    if shift is None:
+        return pixels.clone() if flip is None else pixels
+    b, h, w, c = pixels.shape
+    pad = max(1, int(shift.abs().max()))
+    hp, wp = h + 2 * pad, w + 2 * pad
+    padded = pixels.new_full((b, hp, wp, c), fill)
+    padded[:, pad : pad + h, pad : pad + w] = pixels
+    # A crop is one run of bytes in the padded picture: B copies instead of B H W C look-ups.
+    run = ((h - 1) * wp + w) * c
+    runs = padded.as_strided((padded.numel() - run + 1, run), (1, 1))
+    first = torch.arange(b, dtype=torch.int32) * (hp * wp * c)
+    first += ((shift[:, 0] + pad) * wp + shift[:, 1] + pad) * c
+    crops = runs.index_select(0, first.to(pixels.device))
+    return crops.as_strided((b, h, w, c), (run, wp * c, c, 1)).contiguous()
+
+
+def warp(
+    pixels: UInt8[Tensor, "B H W C"], affine: Int32[Tensor, "B 6"], fill: int
+) -> UInt8[Tensor, "B H W C"]:
+    """Pictures sampled along `affine` with bilinear weights of 8 bits; outside there is `fill`.
+
+    Within 1 of 255 of bilinear interpolation in real numbers with weights cut to 1/256 pixel."""
+    b, h, w, c = pixels.shape
+    hp, wp = h + 2, w + 2  # a border of fill on every side
+    taps = _taps(pixels, fill)
+    m = affine.to(pixels.device)[:, :, None, None]
+    x = torch.arange(w, dtype=torch.int32, device=pixels.device)
+    y = torch.arange(h, dtype=torch.int32, device=pixels.device)[:, None]
+    sx = (m[:, 0] * x + (m[:, 2] + ONE)) + m[:, 1] * y  # in the padded picture
+    sy = (m[:, 3] * x + (m[:, 5] + ONE)) + m[:, 4] * y
+    sx.clamp_(0, (wp - 1) * ONE)
+    sy.clamp_(0, (hp - 1) * ONE)
+    start = torch.arange(b, dtype=torch.int32, device=pixels.device)[:, None, None] * (hp * wp)
+    index = (sx >> 16).add_(sy >> 16, alpha=wp).add_(start)
+    four = taps.index_select(0, index.view(-1)).view(b, h, w, c)
+    wx = (sx >> 8).bitwise_and_(255).unsqueeze(3)
+    wy = (sy >> 8).bitwise_and_(255).unsqueeze(3)
+    left = _mix(four & 0xFF, (four >> 16) & 0xFF, wy)
+    right = _mix((four >> 8) & 0xFF, (four >> 24) & 0xFF, wy)
+    return (_mix(left, right, wx).add_(1 << 15) >> 16).to(torch.uint8)
+
+
+def _taps(pixels: UInt8[Tensor, "B H W C"], fill: int) -> Int32[Tensor, "..."]:
+    """For every pixel of the bordered batch, it and its neighbours right, below and both in one int32.
+
+    One look-up then fetches all four. Past the last column and row stands `fill`; its weight is 0."""
+    b, h, w, c = pixels.shape
+    taps = pixels.new_full((b, h + 2, w + 2, c, 4), fill)
+    taps[:, 1:-1, 1:-1, :, 0] = pixels
+    taps[:, 1:-1, :-2, :, 1] = pixels
+    taps[:, :-2, 1:-1, :, 2] = pixels
+    taps[:, :-2, :-2, :, 3] = pixels
+    flat = taps.view(torch.int32)
+    return flat.view(-1) if c == 1 else flat.view(-1, c)
+
+
+def _mix(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
+    """256 times the mean of two, `weight`/256 of it from the other."""
+    return (one << 8).add_((other - one).mul_(weight))
+
+
+def blur(pixels: UInt8[Tensor, "B H W C"], chosen: Bool[Tensor, "B"]) -> UInt8[Tensor, "B H W C"]:
+    """The chosen pictures blurred by the 3x3 binomial filter (1 2 1 | 2 4 2 | 1 2 1) / 16, edges repeated."""
+    which = chosen.nonzero()[:, 0].to(pixels.device)
+    some = pixels.index_select(0, which).to(torch.int16)
+    for dim in (1, 2):
+        n = some.shape[dim]
+        before = torch.cat([some.narrow(dim, 0, 1), some.narrow(dim, 0, n - 1)], dim)
+        after = torch.cat([some.narrow(dim, 1, n - 1), some.narrow(dim, n - 1, 1)], dim)
+        some = before + 2 * some + after
+    return pixels.index_copy(0, which, ((some + 8) >> 4).to(torch.uint8))
+
+
+def erase(pixels: UInt8[Tensor, "B H W C"], box: Int32[Tensor, "B 4"], fill: int) -> UInt8[Tensor, "B H W C"]:
+    """Pictures with `box` (top, left, bottom, right) set to `fill`; an empty box changes nothing."""
+    which = (box[:, 2] > box[:, 0]).nonzero()[:, 0]
+    top, left, bottom, right = box[which].to(pixels.device)[:, :, None].unbind(1)
+    which = which.to(pixels.device)
+    y = torch.arange(pixels.shape[1], device=pixels.device)
+    x = torch.arange(pixels.shape[2], device=pixels.device)
+    inside = ((y >= top) & (y < bottom))[:, :, None] & ((x >= left) & (x < right))[:, None, :]
+    some = pixels.index_select(0, which).masked_fill_(inside[..., None], fill)
+    return pixels.index_copy(0, which, some)
