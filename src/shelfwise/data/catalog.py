@@ -1,0 +1,215 @@
+"""Products from a shop's own files, streaming: every row becomes a Product or a RowError, never an exception.
+
+Kinds of row error: `missing_id`, `duplicate_id`, `column_count`, `unclosed_quote`, `unreadable_row`,
+`not_json`, `not_an_object`, `damaged_file`, and those of `data.pictures` once pictures are decoded.
+Kinds of warning: `html`, `mixed_encoding`, and those of `data.pictures` and `data.product_pictures`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shelfwise.config import CatalogConfig, ColumnMap, load_config
+from shelfwise.data.cells import Row, product_of
+from shelfwise.data.product_pictures import PicturedProduct, decode_product
+from shelfwise.data.tables import BadRow, RawRow, format_of, open_table
+from shelfwise.errors import DataError
+from shelfwise.schema import Product, RowError, RowWarning
+
+logger = logging.getLogger(__name__)
+
+TREE_MAP = ColumnMap(id="path", images=("path",), labels={"label": "folder"})
+"""The column map of a class-per-folder tree: the id is the relative path, the label the folder's name."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class ReadCount:
+    """A tally of rows: `rows == ok + failed`, with errors and warnings by kind."""
+
+    ok: int = 0
+    failed: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows(self) -> int:
+        """Rows in."""
+        return self.ok + self.failed
+
+    def watch(self, items: Iterable[T]) -> Iterator[T]:
+        """The same items, counted as they pass; what is neither error nor warning is a row that is ok."""
+        for item in items:
+            if isinstance(item, RowError):
+                self.failed += 1
+                self.errors[item.kind] += 1
+            elif isinstance(item, RowWarning):
+                self.warnings[item.kind] += 1
+            else:
+                self.ok += 1
+            yield item
+
+    def as_dict(self) -> dict[str, Any]:
+        """The tally for a JSON file."""
+        return {
+            "rows": self.rows,
+            "ok": self.ok,
+            "failed": self.failed,
+            "errors": dict(self.errors.most_common()),
+            "warnings": dict(self.warnings.most_common()),
+        }
+
+    def __str__(self) -> str:
+        text = f"{self.rows:,} rows in = {self.ok:,} ok + {self.failed:,} failed"
+        for what, counts in (("errors", self.errors), ("warnings", self.warnings)):
+            if counts:
+                text += f"; {what}: " + ", ".join(f"{kind} {n:,}" for kind, n in counts.most_common())
+        return text
+
+
+def read_catalog(config: CatalogConfig) -> Iterator[Product | RowError | RowWarning]:
+    """The catalogue's rows in order: a row's warnings first, then its Product or its RowError.
+
+    Pictures are not opened; see `read_pictures`. Raises DataError where the source as a whole cannot be
+    read or lacks a mapped column."""
+    for row in read_rows(config):
+        yield from row.warnings
+        yield row.outcome
+
+
+def read_pictures(
+    config: CatalogConfig, *, target_side: int | None = None
+) -> Iterator[PicturedProduct | RowError | RowWarning]:
+    """As `read_catalog`, with each product's picture decoded; a row without a usable one is a RowError.
+
+    `target_side` lets JPEGs be decoded at reduced size; see `pictures.decode`."""
+    root = image_root_of(config)
+    column = "|".join(columns_of(config).images) or "image"
+    for row in read_rows(config):
+        yield from row.warnings
+        if isinstance(row.outcome, RowError):
+            yield row.outcome
+            continue
+        outcome, found = decode_product(
+            row.outcome,
+            root,
+            row=row.number,
+            max_pixels=config.max_pixels,
+            target_side=target_side,
+            column=column,
+        )
+        yield from found
+        yield outcome
+
+
+def read_rows(config: CatalogConfig) -> Iterator[Row]:
+    """As `read_catalog`, one Row for each row of the file, with its number.
+
+    Of the ids seen so far 8-byte hashes are kept, about 100 bytes of memory a row."""
+    if config.source == "fashion-mnist":
+        raise DataError("'fashion-mnist' is read by data.fashion_mnist, not as a catalogue table")
+    columns = columns_of(config)
+    table = open_table(config, _mapped(columns))
+    _check_columns(columns, table.columns, config.source)
+    seen: set[bytes] = set()
+    for raw in table.rows:
+        yield _judged(raw, columns, seen)
+
+
+def columns_of(config: CatalogConfig) -> ColumnMap:
+    """The column map in force: a folder without one of its own has `TREE_MAP`."""
+    if config.columns == ColumnMap() and Path(config.source).is_dir():
+        return TREE_MAP
+    return config.columns
+
+
+def image_root_of(config: CatalogConfig) -> Path:
+    """The folder that picture paths are relative to."""
+    if config.image_root is not None:
+        return config.image_root
+    source = Path(config.source)
+    return source if source.is_dir() else source.parent
+
+
+def resolve(argument: str) -> CatalogConfig:
+    """What a CATALOG on the command line means.
+
+    `fashion-mnist`; a .toml or .json config, of which the `[data]` table counts; a picture tree; or a
+    table, whose columns are then guessed as `data inspect` does, and the guess is logged."""
+    if argument == "fashion-mnist":
+        return CatalogConfig()
+    path = Path(argument)
+    if path.suffix in (".toml", ".json"):
+        return load_config(path).data
+    if format_of(path) == "tree":
+        return CatalogConfig(source=argument, columns=TREE_MAP, target="label")
+    from shelfwise.data.suggest import suggest_catalog
+
+    config = suggest_catalog(path).data
+    logger.warning(
+        "columns of '%s' are guessed (id=%s, images=%s, title=%s, target=%s); "
+        "`shelfwise data inspect` writes a config to correct",
+        *(path, config.columns.id, ",".join(config.columns.images) or None),
+        *(config.columns.title, config.target),
+    )
+    return config
+
+
+def _judged(raw: RawRow, columns: ColumnMap, seen: set[bytes]) -> Row:
+    """The row as a product, unless its id is missing or known already."""
+    if isinstance(raw.cells, BadRow):
+        bad = raw.cells
+        error = RowError(row=raw.number, column=bad.column, value=bad.value, kind=bad.kind, why=bad.why)
+        return Row(raw.number, error, _warnings(raw))
+    row = product_of(raw.number, raw.cells, columns)
+    warnings = _warnings(raw) + row.warnings
+    if isinstance(row.outcome, RowError):
+        return Row(row.number, row.outcome, warnings)
+    key = hashlib.blake2b(row.outcome.id.encode(), digest_size=8).digest()
+    if key in seen:
+        why = "an earlier row has the same id"
+        error = RowError(
+            row=row.number,
+            column=columns.id,
+            value=row.outcome.id,
+            kind="duplicate_id",
+            why=why,
+            id=row.outcome.id,
+        )
+        return Row(row.number, error, warnings)
+    seen.add(key)
+    return Row(row.number, row.outcome, warnings)
+
+
+def _warnings(raw: RawRow) -> tuple[RowWarning, ...]:
+    return tuple(RowWarning(row=raw.number, column="row", kind=kind) for kind in raw.warnings)
+
+
+def _mapped(columns: ColumnMap) -> tuple[str, ...]:
+    """Every column that the map mentions."""
+    optional = [name for name in (columns.title, columns.description) if name is not None]
+    named = [columns.id, *columns.images, *optional, *columns.labels.values(), *columns.fields.values()]
+    return tuple(dict.fromkeys([*named, *columns.multi_valued]))
+
+
+def _check_columns(columns: ColumnMap, present: tuple[str, ...], source: str) -> None:
+    """Raise a DataError that lists the mapped columns the table lacks, each with the likeliest it has."""
+    missing = [name for name in _mapped(columns) if name not in present]
+    if not missing:
+        return
+    lower = {name.lower(): name for name in present}
+    named = []
+    for name in missing:
+        near = get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+        named.append(f"'{name}'" + (f" (did you mean '{lower[near[0]]}'?)" if near else ""))
+    raise DataError(
+        f"catalogue '{source}' has no column {', '.join(named)}; it has: {', '.join(present) or 'none'}"
+    )

@@ -1,0 +1,150 @@
+"""The cells of one row to one Product, by the column map; cells may be text, numbers, lists or bytes."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from shelfwise.config import ColumnMap
+from shelfwise.data.text import clean_text
+from shelfwise.schema import FieldValue, Picture, Product, RowError, RowWarning
+
+_EXACT_INT = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one row of the file."""
+
+    number: int
+    outcome: Product | RowError
+    warnings: tuple[RowWarning, ...] = ()
+
+
+def product_of(number: int, cells: dict[str, Any], columns: ColumnMap) -> Row:
+    """The row as a Product; without an id, or with values that make no product, as a RowError."""
+    identity = text_of(cells.get(columns.id))
+    if identity is None:
+        why = "the id is empty"
+        return Row(
+            number, RowError(row=number, column=columns.id, value="", kind="missing_id", why=why, id=None)
+        )
+    title, title_html = _plain(cells, columns.title)
+    description, description_html = _plain(cells, columns.description)
+    multi = set(columns.multi_valued)
+    try:
+        product = Product(
+            id=identity,
+            images=_pictures(cells, columns),
+            title=title,
+            description=description,
+            fields={
+                name: _field(cells.get(column), columns.separator, many=column in multi)
+                for name, column in columns.fields.items()
+            },
+            labels=_labels(cells, columns, multi),
+        )
+    except (ValidationError, ValueError) as error:
+        why = str(error).splitlines()[0]
+        return Row(
+            number,
+            RowError(row=number, column="row", value="", kind="unreadable_row", why=why, id=identity),
+        )
+    found = [
+        RowWarning(row=number, column=column or "", kind="html", id=identity)
+        for column, html in ((columns.title, title_html), (columns.description, description_html))
+        if html
+    ]
+    return Row(number, product, tuple(found))
+
+
+def text_of(value: Any) -> str | None:
+    """A cell as trimmed text; an empty cell, an empty list and a NaN are None.
+
+    Whole numbers lose the `.0` that a column with gaps gives them in Parquet."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, bool):
+        text = str(value).lower()
+    elif isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_INT:
+        text = str(int(value))
+    elif isinstance(value, bytes):
+        text = value.decode("utf-8", "replace")
+    elif isinstance(value, list | tuple):
+        text = ", ".join(part for item in value if (part := text_of(item)) is not None)
+    elif isinstance(value, dict):
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    else:
+        text = str(value)
+    return text.encode("utf-8", "replace").decode().strip() or None
+
+
+def values_of(value: Any, separator: str, *, many: bool) -> tuple[str, ...]:
+    """A cell's values: those of a list, the parts of a text cell where `many`, else the one text."""
+    if isinstance(value, list | tuple):
+        parts = [text_of(item) for item in value]
+    elif many and isinstance(value, str) and separator:
+        parts = [text_of(part) for part in value.split(separator)]
+    else:
+        parts = [text_of(value)]
+    return tuple(part for part in parts if part is not None)
+
+
+def _plain(cells: dict[str, Any], column: str | None) -> tuple[str | None, bool]:
+    """A text column without HTML, and whether there was any."""
+    text = None if column is None else text_of(cells.get(column))
+    if text is None:
+        return None, False
+    plain, html = clean_text(text)
+    return plain or None, html
+
+
+def _labels(cells: dict[str, Any], columns: ColumnMap, multi: set[str]) -> dict[str, str | tuple[str, ...]]:
+    """Target to value; an empty label is absent."""
+    labels: dict[str, str | tuple[str, ...]] = {}
+    for target, column in columns.labels.items():
+        value = cells.get(column)
+        values = values_of(value, columns.separator, many=column in multi)
+        if values:
+            several = column in multi or isinstance(value, list | tuple)
+            labels[target] = values if several else values[0]
+    return labels
+
+
+def _field(value: Any, separator: str, *, many: bool) -> FieldValue:
+    """A further column: numbers stay numbers, lists become tuples, anything else is text."""
+    if many or isinstance(value, list | tuple):
+        return values_of(value, separator, many=True)
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _EXACT_INT:
+        return float(value)
+    return text_of(value)
+
+
+def _pictures(cells: dict[str, Any], columns: ColumnMap) -> tuple[Picture, ...]:
+    return tuple(
+        picture for column in columns.images for picture in _of_cell(cells.get(column), columns.separator)
+    )
+
+
+def _of_cell(value: Any, separator: str) -> list[Picture]:
+    """The pictures of one cell: bytes, a path or several, `{bytes, path}` as Hugging Face has it, a list."""
+    if value is None:
+        return []
+    if isinstance(value, bytes):
+        return [Picture(data=value)]
+    if isinstance(value, list | tuple):
+        return [picture for item in value for picture in _of_cell(item, separator)]
+    if isinstance(value, dict):
+        inner = value.get("bytes")
+        return _of_cell(inner if isinstance(inner, bytes) else value.get("path"), separator)
+    text = text_of(value)
+    if text is None:
+        return []
+    parts = text.split(separator) if separator and not text.startswith("data:") else [text]
+    return [Picture(path=path.strip()) for path in parts if path.strip()]

@@ -1,0 +1,104 @@
+"""The picture of a product: found under the image root, decoded, and what was wrong said by row."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shelfwise.data.pictures import DecodedPicture, decode
+from shelfwise.errors import PictureError
+from shelfwise.schema import Picture, Product, RowError, RowWarning
+
+_URL_STARTS = ("http://", "https://", "//", "ftp://", "s3://", "gs://")
+
+
+@dataclass(frozen=True)
+class PicturedProduct:
+    """A product with its decoded picture and its row number."""
+
+    row: int
+    product: Product
+    picture: DecodedPicture
+
+
+def decode_product(
+    product: Product,
+    image_root: Path,
+    *,
+    row: int,
+    max_pixels: int = 64_000_000,
+    target_side: int | None = None,
+    column: str = "image",
+) -> tuple[PicturedProduct | RowError, tuple[RowWarning, ...]]:
+    """The product with its first usable picture, or the RowError of its first picture; with warnings.
+
+    This version uses one picture of a product: further ones are the warning `other_pictures_unused`, and
+    unusable ones before it `picture_skipped`."""
+    first: RowError | None = None
+    notes: list[str] = []
+    for position, image in enumerate(product.images):
+        try:
+            source = _source(image, image_root)
+            picture = decode(source, max_pixels=max_pixels, target_side=target_side)
+        except PictureError as error:
+            notes.append("picture_skipped")
+            first = first or RowError(
+                row=row, column=column, value=_shown(image), kind=error.kind, why=str(error), id=product.id
+            )
+            continue
+        notes.extend(picture.warnings)
+        if position + 1 < len(product.images):
+            notes.append("other_pictures_unused")
+        found = tuple(RowWarning(row=row, column=column, kind=kind, id=product.id) for kind in notes)
+        return PicturedProduct(row, product, picture), found
+    if first is None:
+        why = "the product has no picture"
+        first = RowError(row=row, column=column, value="", kind="picture_missing", why=why, id=product.id)
+    return first, ()
+
+
+def _source(image: Picture, image_root: Path) -> bytes | Path:
+    """The encoded bytes, or the path where they are."""
+    if image.data is not None:
+        return image.data
+    path = image.path or ""
+    if path.lower().startswith(_URL_STARTS):
+        raise PictureError("picture_is_url", "is an address; pictures are not fetched, download it first")
+    if path.startswith("data:"):
+        return _inline(path)
+    found = image_root / path
+    if "\\" in path and not found.exists():
+        return image_root / path.replace("\\", "/")
+    return found
+
+
+def _inline(uri: str) -> bytes:
+    """The bytes of a base64 `data:` URI."""
+    head, comma, body = uri.partition(",")
+    if not comma or not head.endswith(";base64"):
+        raise PictureError("picture_corrupt", "is a data URI that is not base64")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        raise PictureError("picture_corrupt", "is a data URI with damaged base64") from None
+
+
+def _shown(image: Picture) -> str:
+    if image.data is not None:
+        return f"{len(image.data):,} bytes"
+    return (image.path or "")[:120]
+
+
+def decode_products(
+    rows: Iterator[tuple[int, Product]], image_root: Path, *, max_pixels: int, target_side: int | None = None
+) -> Iterator[PicturedProduct | RowError | RowWarning]:
+    """`decode_product` for each numbered product, its warnings first."""
+    for row, product in rows:
+        outcome, found = decode_product(
+            product, image_root, row=row, max_pixels=max_pixels, target_side=target_side
+        )
+        yield from found
+        yield outcome
