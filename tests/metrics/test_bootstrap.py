@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 
 from shelfwise.metrics.bootstrap import (
     Interval,
-    mean_interval,
-    percentile_interval,
+    Sampled,
+    mean_of,
     resampled_counts,
     resampled_means,
+    row_weights,
 )
-from shelfwise.metrics.classification import macro_f1
+from shelfwise.metrics.classification import class_scores, macro_f1
+
+
+def mean_interval(values: np.ndarray, **how: object) -> Interval:
+    return mean_of(values, **how).interval()  # type: ignore[arg-type]
 
 
 def test_a_seed_fixes_the_interval() -> None:
@@ -53,7 +58,8 @@ def test_groups_of_equal_rows_widen_the_interval() -> None:
 def test_a_group_of_one_row_each_is_no_group() -> None:
     values = np.random.default_rng(0).random(50)
     names = np.array([f"family-{i:03}" for i in range(50)])
-    assert mean_interval(values, seed=3, groups=names) == mean_interval(values, seed=3)
+    grouped, alone = mean_of(values, seed=3, groups=names), mean_of(values, seed=3)
+    np.testing.assert_allclose(grouped.drawn, alone.drawn)
 
 
 def test_resampled_means_are_those_of_the_plain_loop() -> None:
@@ -63,23 +69,42 @@ def test_resampled_means_are_those_of_the_plain_loop() -> None:
     np.testing.assert_allclose(found, [values[rows].mean(axis=0) for rows in chosen])
 
 
-def test_resampled_confusion_matrices_have_the_spread_of_resampled_rows() -> None:
+def test_resampled_counts_are_those_of_the_same_draw() -> None:
+    labels = np.random.default_rng(0).integers(0, 4, 60)
+    counts = resampled_counts(labels, 4, seed=9, resamples=5)
+    means = resampled_means(np.eye(4)[labels], seed=9, resamples=5)
+    np.testing.assert_allclose(counts / 60, means)
+
+
+def test_the_draw_is_the_same_in_chunks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.concatenate(list(row_weights(20, seed=0, resamples=7)))
+    monkeypatch.setattr("shelfwise.metrics.bootstrap._CELLS", 50)
+    assert np.array_equal(np.concatenate(list(row_weights(20, seed=0, resamples=7))), whole)
+    assert (whole.sum(axis=1) == 20).all()
+
+
+def test_a_paired_difference_of_like_models_is_narrower_than_either_alone() -> None:
     rng = np.random.default_rng(0)
-    labels = rng.integers(0, 4, 500)
-    predicted = np.where(rng.random(500) < 0.7, labels, rng.integers(0, 4, 500))
-    category = labels * 4 + predicted
-    by_multinomial = macro_f1(resampled_counts(category, 16, seed=0).reshape(-1, 4, 4))
-    by_rows = macro_f1(resampled_counts(category, 16, seed=0, groups=np.arange(500)).reshape(-1, 4, 4))
-    assert by_multinomial.std() == pytest.approx(by_rows.std(), rel=0.12)
-    assert by_multinomial.mean() == pytest.approx(by_rows.mean(), abs=0.004)
+    a = rng.random(2000) < 0.9
+    b = np.where(rng.random(2000) < 0.02, ~a, a)
+    one, other = mean_of(a, seed=0), mean_of(b, seed=0)
+    both = (one - other).interval()
+    assert both.value == pytest.approx(a.mean() - b.mean())
+    assert both.high - both.low < 0.6 * (one.interval().high - one.interval().low)
+
+
+def test_a_shifted_sample_has_the_value_as_its_mean_and_stays_above_its_floor() -> None:
+    shifted = Sampled(0.2, np.array([0.3, 0.4, 0.5])).without_bias()
+    np.testing.assert_allclose(shifted.drawn, [0.1, 0.2, 0.3])
+    assert Sampled(0.0, np.array([0.3, 0.5])).without_bias().drawn.min() == 0
 
 
 def test_a_thousand_resamples_of_ten_thousand_rows_take_under_two_seconds() -> None:
     rng = np.random.default_rng(0)
-    values, category = rng.random((10_000, 6)), rng.integers(0, 100, 10_000)
+    values, category = rng.random((10_000, 40)), rng.integers(0, 100, 10_000)
     start = time.process_time()
     resampled_means(values, seed=0)
-    macro_f1(resampled_counts(category, 100, seed=0).reshape(-1, 10, 10))
+    macro_f1(class_scores(resampled_counts(category, 100, seed=0).reshape(-1, 10, 10)))
     assert time.process_time() - start < 2
 
 
@@ -93,4 +118,4 @@ def test_an_interval_lies_within_the_values(values: list[float], seed: int) -> N
 def test_without_rows_there_is_no_number_and_json_says_null() -> None:
     assert mean_interval(np.zeros(0), seed=0).as_json() == {"value": None, "ci95": None}
     assert Interval(0.5, 0.4, 0.6).as_json() == {"value": 0.5, "ci95": [0.4, 0.6]}
-    assert percentile_interval(0.5, np.array([np.nan, 0.5])).as_json()["ci95"] is None
+    assert Sampled(0.5, np.array([np.nan, 0.5])).interval().as_json()["ci95"] is None

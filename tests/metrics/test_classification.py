@@ -33,10 +33,8 @@ def test_confusion_and_f1_agree_with_scikit_learn() -> None:
     np.testing.assert_allclose(mine.recall, recall)
     np.testing.assert_allclose(mine.f1, f1)
     assert np.array_equal(mine.support, support)
-    assert float(ours.macro_f1(confusion)) == pytest.approx(sk.f1_score(labels, predicted, average="macro"))
-    assert float(ours.weighted_f1(confusion)) == pytest.approx(
-        sk.f1_score(labels, predicted, average="weighted")
-    )
+    assert float(ours.macro_f1(mine)) == pytest.approx(sk.f1_score(labels, predicted, average="macro"))
+    assert float(ours.weighted_f1(mine)) == pytest.approx(sk.f1_score(labels, predicted, average="weighted"))
     assert ours.accuracy(predicted, labels) == sk.accuracy_score(labels, predicted)
 
 
@@ -46,14 +44,15 @@ def test_a_class_that_is_absent_or_never_predicted_agrees_with_scikit_learn() ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = sk.f1_score(labels, predicted, average="macro")
-    assert float(ours.macro_f1(confusion)) == pytest.approx(expected)
+    assert float(ours.macro_f1(ours.class_scores(confusion))) == pytest.approx(expected)
     assert ours.class_scores(confusion).precision[3] == 0
 
 
 def test_a_stack_of_confusion_matrices_gives_each_its_own_f1() -> None:
     stack = np.random.default_rng(1).integers(0, 9, (7, K, K))
-    np.testing.assert_allclose(ours.macro_f1(stack), [float(ours.macro_f1(one)) for one in stack])
-    np.testing.assert_allclose(ours.weighted_f1(stack), [float(ours.weighted_f1(one)) for one in stack])
+    together, alone = ours.class_scores(stack), [ours.class_scores(one) for one in stack]
+    np.testing.assert_allclose(ours.macro_f1(together), [float(ours.macro_f1(one)) for one in alone])
+    np.testing.assert_allclose(ours.weighted_f1(together), [float(ours.weighted_f1(one)) for one in alone])
 
 
 def test_auroc_agrees_with_scikit_learn_with_ties() -> None:
@@ -65,6 +64,17 @@ def test_auroc_agrees_with_scikit_learn_with_ties() -> None:
 def test_auroc_of_a_class_without_rows_or_without_others_is_nan() -> None:
     auroc = ours.one_vs_rest_auroc(np.zeros((3, 2)), np.zeros(3, dtype=np.int64))
     assert np.isnan(auroc).all()
+
+
+def test_row_parts_of_the_auroc_have_it_as_their_mean_and_its_spread() -> None:
+    scores, labels = _rows(n=300)
+    auroc, parts = ours.auroc_parts(scores, labels)
+    assert parts.mean() == pytest.approx(auroc.mean())
+    rng = np.random.default_rng(0)
+    again = [
+        ours.one_vs_rest_auroc(scores[rows], labels[rows]).mean() for rows in rng.integers(0, 300, (300, 300))
+    ]
+    assert parts.std() / np.sqrt(300) == pytest.approx(np.std(again), rel=0.15)
 
 
 def test_top_k_agrees_with_scikit_learn_without_ties() -> None:
@@ -94,7 +104,7 @@ def test_no_rows_give_no_number() -> None:
     assert np.isnan(ours.accuracy(none, none))
     assert np.isnan(ours.top_k_accuracy(np.zeros((0, K)), none, 2))
     assert np.isnan(ours.negative_log_likelihood(np.zeros((0, K)), none))
-    assert float(ours.macro_f1(ours.confusion_matrix(none, none, K))) == 0
+    assert float(ours.macro_f1(ours.class_scores(ours.confusion_matrix(none, none, K)))) == 0
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,1 +1,1 @@
-"""What a model is worth on a labelled set: one call from logits to a metrics dictionary."""
+"""How good a model is, with intervals: `evaluate_bundle` for a bundle, `evaluate_classifier` for arrays."""

@@ -1,13 +1,15 @@
 """95% intervals by resampling rows, or whole groups of rows (Efron & Tibshirani 1993, chapter 13).
 
-One draw of resamples serves every metric, so that headlines agree with each other. A resample is held as how
-often each unit was drawn; rows with the same outcome are folded together first where that is possible, so a
-thousand resamples of ten thousand rows take well under a second.
+A seed fixes the draw, whatever is measured on it: metrics of two models on the same rows with the same
+seed are paired, and their difference has an interval of its own. A thousand resamples of ten thousand
+rows take well under a second, since a resample is held as how often each row was drawn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int64, Shaped
@@ -15,7 +17,32 @@ from numpy import ndarray
 
 RESAMPLES = 1000
 LEVEL = 0.95
-_CHUNK = 64
+_CELLS = 1 << 20
+"""Weights held at a time: 8 MB."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A metric and its value in each resample."""
+
+    value: float
+    drawn: Float[ndarray, "R"]
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """Return the percentile interval; NaN bounds where a resample had no value."""
+        tail = (1 - level) / 2
+        low, high = np.quantile(self.drawn, [tail, 1 - tail])
+        return Interval(float(self.value), float(low), float(high))
+
+    def without_bias(self, floor: float = 0.0) -> Sampled:
+        """Return the same with the resamples shifted to have the value as their mean, and none below `floor`.
+
+        For metrics that are a sum of absolute values (ECE), which every resampling inflates."""
+        return Sampled(self.value, np.maximum(self.drawn - self.drawn.mean() + self.value, floor))
+
+    def __sub__(self, other: Sampled) -> Sampled:
+        """Return the paired difference; both must come from one seed and the same rows."""
+        return Sampled(self.value - other.value, self.drawn - other.drawn)
 
 
 @dataclass(frozen=True)
@@ -26,7 +53,7 @@ class Interval:
     low: float
     high: float
 
-    def as_json(self) -> dict[str, float | list[float] | None]:
+    def as_json(self) -> dict[str, Any]:
         """Return {"value": .., "ci95": [low, high]}; null for what is not a number."""
         bounds = [self.low, self.high]
         return {
@@ -35,84 +62,58 @@ class Interval:
         }
 
 
+def row_weights(
+    rows: int, *, seed: int, resamples: int = RESAMPLES, groups: Shaped[ndarray, N] | None = None
+) -> Iterator[Float[ndarray, "r N"]]:
+    """Yield how often each row occurs in each resample, some resamples at a time.
+
+    With `groups` (family ids), whole groups are drawn, so that rows of one family are never apart."""
+    unit = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
+    units = int(unit.max()) + 1 if rows else 0
+    rng = np.random.default_rng(seed)
+    at_once = max(1, _CELLS // max(rows, 1))
+    for start in range(0, resamples, at_once):
+        count = min(at_once, resamples - start)
+        chosen = rng.integers(0, units, (count, units)) + np.arange(count)[:, None] * units
+        drawn = np.bincount(chosen.ravel(), minlength=count * units).reshape(count, units)
+        yield (drawn if groups is None else drawn[:, unit]).astype(np.float64)
+
+
 def resampled_means(
     values: Float[ndarray, "N M"],
     *,
     seed: int,
     resamples: int = RESAMPLES,
-    groups: Shaped[ndarray, "N"] | None = None,
+    groups: Shaped[ndarray, N] | None = None,
 ) -> Float[ndarray, "R M"]:
-    """Return the mean of each of the M columns in each resample.
-
-    With `groups` (family ids), whole groups are drawn, and a mean is the ratio of drawn sum to drawn rows."""
-    sums, sizes = _unit_sums(values, groups)
-    drawn = np.empty((resamples, values.shape[1]))
-    rng = np.random.default_rng(seed)
-    for start in range(0, resamples, _CHUNK):
-        counts = _draw(rng, min(_CHUNK, resamples - start), len(sizes))
-        drawn[start : start + _CHUNK] = (counts @ sums) / (counts @ sizes)[:, None]
-    return drawn
+    """Return the mean of each of the M columns in each resample."""
+    weights = row_weights(len(values), seed=seed, resamples=resamples, groups=groups)
+    return np.concatenate([(some @ values) / some.sum(axis=1, keepdims=True) for some in weights])
 
 
 def resampled_counts(
-    categories: Int64[ndarray, "N"],
+    categories: Int64[ndarray, N],
     size: int,
     *,
     seed: int,
     resamples: int = RESAMPLES,
-    groups: Shaped[ndarray, "N"] | None = None,
-) -> Int64[ndarray, "R size"]:
-    """Return how often each category (0 .. size - 1) occurs in each resample.
-
-    Without groups, resampled rows of a category are multinomial, which is exact and does not touch the rows.
-    A confusion matrix is the case `category = label * K + predicted`."""
-    rng = np.random.default_rng(seed)
-    if groups is None:
-        shares = np.bincount(categories, minlength=size) / len(categories)
-        return rng.multinomial(len(categories), shares, size=resamples).astype(np.int64)
-    unit = np.unique(groups, return_inverse=True)[1]
-    units = int(unit.max()) + 1
-    result = np.empty((resamples, size), dtype=np.int64)
-    for row in range(resamples):
-        weights = np.bincount(rng.integers(0, units, units), minlength=units)
-        result[row] = np.bincount(categories, weights=weights[unit], minlength=size)
-    return result
+    groups: Shaped[ndarray, N] | None = None,
+) -> Float[ndarray, "R size"]:
+    """Return how often each category (0 .. size - 1) occurs in each resample."""
+    weights = row_weights(len(categories), seed=seed, resamples=resamples, groups=groups)
+    return np.stack([np.bincount(categories, row, minlength=size) for some in weights for row in some])
 
 
-def percentile_interval(value: float, resampled: Float[ndarray, "R"], level: float = LEVEL) -> Interval:
-    """Return the percentile interval of one metric; NaN bounds where a resample had no value."""
-    tail = (1 - level) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    return Interval(float(value), float(low), float(high))
-
-
-def mean_interval(
-    values: Float[ndarray, "N"],
+def mean_of(
+    values: Shaped[ndarray, N],
     *,
     seed: int,
     resamples: int = RESAMPLES,
-    groups: Shaped[ndarray, "N"] | None = None,
-) -> Interval:
-    """Return the mean of a per-row value, such as correctness, with its interval; NaN without rows."""
+    groups: Shaped[ndarray, N] | None = None,
+) -> Sampled:
+    """Return the mean of a per-row value, such as correctness, with its resamples; NaN without rows."""
     if not len(values):
-        return Interval(*[float("nan")] * 3)
-    drawn = resampled_means(values[:, None].astype(np.float64), seed=seed, resamples=resamples, groups=groups)
-    return percentile_interval(float(values.mean()), drawn[:, 0])
-
-
-def _unit_sums(
-    values: Float[ndarray, "N M"], groups: Shaped[ndarray, "N"] | None
-) -> tuple[Float[ndarray, "U M"], Float[ndarray, "U"]]:
-    """Fold rows into the units that are drawn: sums of the values, and rows per unit."""
-    if groups is None:
-        return values, np.ones(len(values))
-    unit = np.unique(groups, return_inverse=True)[1]
-    sizes = np.bincount(unit).astype(np.float64)
-    columns = [np.bincount(unit, weights=column, minlength=len(sizes)) for column in values.T]
-    return np.stack(columns, axis=1), sizes
-
-
-def _draw(rng: np.random.Generator, resamples: int, units: int) -> Float[ndarray, "R U"]:
-    """Return how often each unit occurs when `units` of them are drawn with replacement."""
-    chosen = rng.integers(0, units, (resamples, units)) + np.arange(resamples)[:, None] * units
-    return np.bincount(chosen.ravel(), minlength=resamples * units).reshape(resamples, units).astype(float)
+        return Sampled(float("nan"), np.full(resamples, np.nan))
+    column = values[:, None].astype(np.float64)
+    drawn = resampled_means(column, seed=seed, resamples=resamples, groups=groups)[:, 0]
+    return Sampled(float(column.mean()), drawn)

@@ -25,7 +25,7 @@ class Reliability:
     accuracy: Float[ndarray, "M"]
 
     @property
-    def edges(self) -> Float[ndarray, "M+1"]:
+    def edges(self) -> Float[ndarray, "E"]:
         """Return the bin edges from 0 to 1."""
         return np.linspace(0, 1, len(self.count) + 1)
 

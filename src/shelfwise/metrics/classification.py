@@ -16,12 +16,13 @@ from numpy.typing import ArrayLike
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Precision, recall, F1 and support (rows of that class) for each class."""
+    """Precision, recall, F1, support (rows of that class) and claimed (predictions of it) of each class."""
 
     precision: Float[ndarray, "*R K"]
     recall: Float[ndarray, "*R K"]
     f1: Float[ndarray, "*R K"]
-    support: Int64[ndarray, "*R K"]
+    support: Shaped[ndarray, "*R K"]
+    claimed: Shaped[ndarray, "*R K"]
 
 
 def log_softmax(logits: Float[ndarray, "*R K"]) -> Float[ndarray, "*R K"]:
@@ -57,41 +58,68 @@ def confusion_matrix(
     return flat.reshape(classes, classes).astype(np.int64)
 
 
-def class_scores(confusion: Int64[ndarray, "*R K K"]) -> ClassScores:
-    """Return per-class precision, recall, F1 and support of one confusion matrix, or of a stack of them."""
+def class_scores(confusion: Shaped[ndarray, "*R K K"]) -> ClassScores:
+    """Return per-class precision, recall and F1 of one confusion matrix, or of a stack of them."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    support, claimed = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    return class_scores_of_counts(hits, confusion.sum(axis=-1), confusion.sum(axis=-2))
+
+
+def class_scores_of_counts(
+    hits: Shaped[ndarray, "*R K"], support: Shaped[ndarray, "*R K"], claimed: Shaped[ndarray, "*R K"]
+) -> ClassScores:
+    """Return the same from right predictions, rows, and predictions of each class."""
     return ClassScores(
-        _ratio(hits, claimed), _ratio(hits, support), _ratio(2 * hits, support + claimed), support
+        precision=_ratio(hits, claimed),
+        recall=_ratio(hits, support),
+        f1=_ratio(2 * hits, support + claimed),
+        support=support,
+        claimed=claimed,
     )
 
 
-def macro_f1(confusion: Int64[ndarray, "*R K K"]) -> Float[ndarray, "*R"]:
+def macro_f1(scores: ClassScores) -> Float[ndarray, "*R"]:
     """Return the mean of F1 over the classes that occur as label or prediction, as scikit-learn does."""
-    present = (confusion.sum(axis=-1) + confusion.sum(axis=-2)) > 0
-    return _ratio((class_scores(confusion).f1 * present).sum(axis=-1), present.sum(axis=-1))
+    present = scores.support + scores.claimed > 0
+    return _ratio((scores.f1 * present).sum(axis=-1), present.sum(axis=-1))
 
 
-def weighted_f1(confusion: Int64[ndarray, "*R K K"]) -> Float[ndarray, "*R"]:
+def weighted_f1(scores: ClassScores) -> Float[ndarray, "*R"]:
     """Return the mean of F1 over classes, weighted by support."""
-    scores = class_scores(confusion)
     return _ratio((scores.f1 * scores.support).sum(axis=-1), scores.support.sum(axis=-1))
 
 
-def one_vs_rest_auroc(scores: Float[ndarray, "N K"], labels: Int64[ndarray, "N"]) -> Float[ndarray, "K"]:
+def one_vs_rest_auroc(scores: Float[ndarray, "N K"], labels: Int64[ndarray, N]) -> Float[ndarray, "K"]:
     """Return for each class the chance that a row of it scores above a row of another, ties half.
 
     The Mann-Whitney form, by mid-ranks (Fawcett 2006, Pattern Recognition Letters 27, section 7).
     NaN for a class with no rows, or with all of them."""
+    return auroc_parts(scores, labels)[0]
+
+
+def auroc_parts(
+    scores: Float[ndarray, "N K"], labels: Int64[ndarray, N]
+) -> tuple[Float[ndarray, "K"], Float[ndarray, N]]:
+    """Return the AUROC of each class, and what each row adds to their mean over classes.
+
+    The row values have that mean as their own mean; resampling them gives its interval at the price of one
+    column (placement values: DeLong et al. 1988, Biometrics 44). NaN for a class without rows or others."""
     rows, classes = scores.shape
-    result = np.full(classes, np.nan)
+    auroc, parts = np.full(classes, np.nan), np.zeros(rows)
     for k in range(classes):
         positive = labels == k
         count = int(positive.sum())
-        if 0 < count < rows:
-            rank_sum = mid_ranks(scores[:, k])[positive].sum()
-            result[k] = (rank_sum - count * (count + 1) / 2) / (count * (rows - count))
-    return result
+        if not 0 < count < rows:
+            continue
+        rank = mid_ranks(scores[:, k])
+        beaten = np.empty(rows)  # of the other side: the share below a positive, or above a negative
+        beaten[positive] = (rank[positive] - mid_ranks(scores[positive, k])) / (rows - count)
+        beaten[~positive] = 1 - (rank[~positive] - mid_ranks(scores[~positive, k])) / count
+        auroc[k] = beaten[positive].mean()
+        parts += (beaten - auroc[k]) * rows / np.where(positive, count, rows - count)
+    known = ~np.isnan(auroc)
+    if not known.any():
+        return auroc, np.full(rows, np.nan)
+    return auroc, float(auroc[known].mean()) + parts / known.sum()
 
 
 def mid_ranks(values: Shaped[ndarray, "N"]) -> Float[ndarray, "N"]:
