@@ -1,1 +1,0 @@
-"""ArtifactStore: named arrays, tables and JSON shared between stages and notebooks."""
