@@ -80,10 +80,10 @@ class SplitConfig(Section):
     validation: tuple[int, ...] = (2,)
     validation_rows: int = Field(default=5_000, ge=0)
     """Rows of a published training set held out for validation, where there is a published test set."""
-    max_distance: int = Field(default=3, ge=0)
-    """Largest Hamming distance of 256-bit difference hashes between a picture and its first family member."""
-    max_pixel_difference: float = Field(default=8.0, ge=0)
-    """Largest mean absolute difference (of 255) of the two pictures at 32x32."""
+    max_distance: int = Field(default=6, ge=0, le=32)
+    """Largest Hamming distance of 256-bit difference hashes between a picture and its group's first picture."""
+    max_pixel_difference: float = Field(default=6.0, ge=0)
+    """Largest mean absolute difference (of 255) of the two at 32x32, over what is not background."""
 
 
 class ModelConfig(Section):

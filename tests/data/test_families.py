@@ -1,0 +1,127 @@
+"""Families: planted variants stay together, nothing chains, and the order of rows does not matter."""
+
+from __future__ import annotations
+
+import io
+import random
+
+import numpy as np
+import pytest
+from drawn import KINDS, draw_garment
+from PIL import Image, ImageEnhance
+
+from shelfwise.config import SplitConfig
+from shelfwise.data.duplicates import near_pairs
+from shelfwise.data.families import Fingerprints, assign_families, normalise_title, picture_groups
+from shelfwise.data.hashing import Fingerprint, fingerprint
+from shelfwise.data.splits import part_of
+
+SPLIT = SplitConfig()
+Row = tuple[str, str | None, list[Fingerprint]]
+
+
+def encoded(picture: Image.Image, form: str = "PNG", **options: int) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def printed(data: bytes) -> Fingerprint:
+    return fingerprint(data, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+
+
+def families_of(rows: list[Row], split: SplitConfig = SPLIT) -> dict[str, str]:
+    with Fingerprints() as prints:
+        for row in rows:
+            prints.add(*row)
+        return dict(zip(prints.ids, assign_families(prints, split), strict=True))
+
+
+def planted(count: int) -> list[list[Row]]:
+    """For each of `count` garments: the listing and five variants of it, under ids of their own."""
+    groups = []
+    for i in range(count):
+        picture = draw_garment(KINDS[i % 4], 1000 + i, 224)
+        other = draw_garment(KINDS[(i + 1) % 4], 5000 + i, 224)
+        data = encoded(picture)
+        brighter = ImageEnhance.Brightness(picture).enhance(1.03)
+        cropped = picture.crop((1, 1, 223, 223))
+        versions: list[tuple[str | None, bytes]] = [
+            (f"Garment number {i}", data),
+            (f"garment  NUMBER, {i}!", encoded(other)),
+            (f"another title {i}", data),
+            (f"re-encoded {i}", encoded(picture, "JPEG", quality=80)),
+            (None, encoded(brighter, "JPEG", quality=90)),
+            ("", encoded(cropped)),
+        ]
+        ids = [f"{random.Random(f'{i} {k}').getrandbits(40):010x}" for k in range(len(versions))]
+        groups.append([(ids[k], title, [printed(file)]) for k, (title, file) in enumerate(versions)])
+    return groups
+
+
+def test_planted_variants_never_straddle_the_split() -> None:
+    groups = planted(40)
+    families = families_of([row for group in groups for row in group])
+    for group in groups:
+        assert len({families[row[0]] for row in group}) == 1
+        assert len({part_of(families[row[0]], SPLIT) for row in group}) == 1
+    assert len(set(families.values())) == 40
+    assert {part_of(f, SPLIT) for f in families.values()} == {"train", "validation", "test"}
+
+
+def test_families_do_not_depend_on_the_order_of_rows() -> None:
+    rows = [row for group in planted(12) for row in group]
+    expected = families_of(rows)
+    for seed in range(3):
+        shuffled = random.Random(seed).sample(rows, len(rows))
+        assert families_of(shuffled) == expected
+    assert all(family == min(i for i, f in expected.items() if f == family) for family in expected.values())
+
+
+def fading(steps: int) -> list[Fingerprint]:
+    """Pictures that turn from dark to light grey in steps that are near, from end to end far apart."""
+    prints = []
+    for step in range(steps):
+        pixels = np.full((64, 64, 3), 255, dtype=np.uint8)
+        pixels[12:52, 12:52] = 20 + 4 * step
+        prints.append(fingerprint(pixels.tobytes(), pixels))
+    return prints
+
+
+def test_near_pictures_do_not_chain_into_one_family() -> None:
+    with Fingerprints() as prints:
+        for step, one in enumerate(fading(30)):
+            prints.add(f"{step:02}", None, [one])
+        near = {tuple(pair) for pair in near_pairs(prints.hashes, prints.thumbnails).tolist()}
+        groups = picture_groups(prints, SPLIT)
+        families = assign_families(prints, SPLIT)
+    assert all((i, i + 1) in near for i in range(29)), "each step is near the next one"
+    assert all((leader, i) in near or leader == i for i, leader in enumerate(groups))
+    sizes = np.unique(families, return_counts=True)[1]
+    assert len(sizes) > 5
+    assert sizes.max() <= 3
+
+
+def test_a_product_with_several_pictures_joins_the_families_of_all() -> None:
+    a, b, c = (printed(encoded(draw_garment(kind, 7))) for kind in KINDS[:3])
+    families = families_of([("1", None, [a]), ("2", None, [b]), ("3", None, [c, b]), ("4", None, [c, a])])
+    assert set(families.values()) == {"1"}
+
+
+def test_products_without_title_or_picture_stand_alone() -> None:
+    assert families_of([("b", None, []), ("a", " - ", []), ("c", "", [])]) == {"a": "a", "b": "b", "c": "c"}
+    assert families_of([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("title", "normal"),
+    [
+        ("Nike  MEN T-Shirt", "nike men t shirt"),
+        ("Ｎｉｋｅ", "nike"),
+        ("Straße", "strasse"),
+        (" !? ", ""),
+        (None, ""),
+    ],
+)
+def test_titles_are_compared_by_their_words(title: str | None, normal: str) -> None:
+    assert normalise_title(title) == normal
