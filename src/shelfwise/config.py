@@ -224,9 +224,19 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Config:
 
     Relative paths in it are taken from the file's own folder when they exist there."""
     values = read_mapping(path)
+    if isinstance(data := values.get("data"), dict):
+        _place(data, path.parent)
     for override in overrides:
         _set(values, override)
     return parse_config(values, where=str(path))
+
+
+def _place(data: dict[str, Any], folder: Path) -> None:
+    """Put `folder` before the relative paths of a `[data]` table that exist there."""
+    for key in ("source", "image_root", "folder"):
+        name = data.get(key)
+        if isinstance(name, str) and name != "fashion-mnist" and (folder / name).exists():
+            data[key] = str(folder / name)
 
 
 def parse_config(values: dict[str, Any], *, where: str) -> Config:

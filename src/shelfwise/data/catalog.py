@@ -19,14 +19,12 @@ from typing import Any, TypeVar
 from shelfwise.config import CatalogConfig, ColumnMap, load_config
 from shelfwise.data.cells import Row, product_of
 from shelfwise.data.product_pictures import PicturedProduct, decode_product
-from shelfwise.data.tables import BadRow, RawRow, format_of, open_table
+from shelfwise.data.suggest import suggest_catalog
+from shelfwise.data.tables import TREE_MAP, BadRow, RawRow, format_of, open_table
 from shelfwise.errors import DataError
 from shelfwise.schema import Product, RowError, RowWarning
 
 logger = logging.getLogger(__name__)
-
-TREE_MAP = ColumnMap(id="path", images=("path",), labels={"label": "folder"})
-"""The column map of a class-per-folder tree: the id is the relative path, the label the folder's name."""
 
 T = TypeVar("T")
 
@@ -151,8 +149,6 @@ def resolve(argument: str) -> CatalogConfig:
         return load_config(path).data
     if format_of(path) == "tree":
         return CatalogConfig(source=argument, columns=TREE_MAP, target="label")
-    from shelfwise.data.suggest import suggest_catalog
-
     config = suggest_catalog(path).data
     logger.warning(
         "columns of '%s' are guessed (id=%s, images=%s, title=%s, target=%s); "

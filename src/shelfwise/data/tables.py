@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shelfwise.config import CatalogConfig
+from shelfwise.config import CatalogConfig, ColumnMap
 from shelfwise.data.delimited import Record, column_names, find_delimiter, read_records
 from shelfwise.data.lines import Lines
 from shelfwise.data.pictures import SUFFIXES
@@ -36,7 +36,10 @@ FORMATS = {
 TREE_COLUMNS = ("path", "folder")
 """Columns of a picture tree: the path under its root, and the name of the folder that holds the picture."""
 
-_BATCH_ROWS = 256
+TREE_MAP = ColumnMap(id="path", images=("path",), labels={"label": "folder"})
+"""The column map of a class-per-folder tree: the id is the relative path, the label the folder's name."""
+
+_BATCH_ROWS = 128
 _JSONL_SAMPLE = 200
 
 

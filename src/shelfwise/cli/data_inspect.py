@@ -1,0 +1,108 @@
+"""`shelfwise data inspect FILE`: what is in a user's file, and a ready config with its guesses marked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shelfwise.cli import data_app
+from shelfwise.errors import ConfigError
+
+if TYPE_CHECKING:
+    from shelfwise.data.suggest import Suggestion
+
+
+@data_app.command("inspect")
+def data_inspect(
+    file: Annotated[Path, typer.Argument(help="A CSV, Parquet or JSONL file, or a folder of pictures.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The config to write; FILE's name with .toml, here, when left out.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing config.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+) -> None:
+    """Look at a file's columns and write a ready config, with every guess marked as a guess."""
+    from shelfwise.data.suggest import suggest_catalog
+    from shelfwise.data.suggest_toml import suggestion_toml
+
+    name = file.name.removesuffix(".gz") or file.resolve().name
+    target = out or Path(Path(name).stem + ".toml")
+    if target.suffix != ".toml":
+        raise ConfigError(f"--out '{target}': expected a name that ends in .toml")
+    suggestion = suggest_catalog(file)
+    if as_json:
+        typer.echo(json.dumps(_as_dict(suggestion), ensure_ascii=False, indent=1))
+    else:
+        _print_table(suggestion)
+    if target.exists() and not force:
+        raise ConfigError(f"'{target}' exists; choose another --out, or --force to overwrite it")
+    _write(target, suggestion_toml(suggestion, folder=target.parent))
+    typer.echo(f"wrote {target}; check the lines marked 'guess'", err=as_json)
+
+
+def _as_dict(suggestion: Suggestion) -> dict[str, object]:
+    found = suggestion.inspection
+    return {
+        "file": str(found.path),
+        "format": found.format,
+        "rows_looked_at": found.rows,
+        "whole_file": found.complete,
+        "bad_rows": found.bad_rows,
+        "columns": [column.as_dict() for column in found.columns],
+        "data": suggestion.data.model_dump(mode="json"),
+        "preprocess": suggestion.preprocess.model_dump(mode="json"),
+        "guesses": suggestion.reasons,
+        "notes": list(suggestion.notes),
+    }
+
+
+def _print_table(suggestion: Suggestion) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    found = suggestion.inspection
+    console = Console(width=None if Console().is_terminal else 120, highlight=False)
+    rows = f"all {found.rows:,} rows" if found.complete else f"the first {found.rows:,} rows"
+    bad = f", {found.bad_rows:,} of them bad" if found.bad_rows else ""
+    console.print(f"{found.path} ({found.format}): {rows}{bad}", markup=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("column", "kind", "filled", "distinct", "used as", "examples"):
+        table.add_column(heading, justify="right" if heading in ("filled", "distinct") else "left")
+    roles = _roles(suggestion)
+    for column in found.columns:
+        table.add_row(
+            *(column.name, column.kind, f"{column.fill_rate:.1%}", f"{column.distinct:,}"),
+            *(roles.get(column.name, ""), " | ".join(column.examples())),
+        )
+    with console.capture() as capture:
+        console.print(table, markup=False)
+    typer.echo(capture.get().rstrip("\n"))
+    for note in suggestion.notes:
+        typer.echo(f"note: {note}")
+
+
+def _roles(suggestion: Suggestion) -> dict[str, str]:
+    """What each column is taken for."""
+    columns, target = suggestion.data.columns, suggestion.data.target
+    roles = dict.fromkeys(columns.fields.values(), "field")
+    for key, name in columns.labels.items():
+        roles[name] = "target" if key == target else "label"
+    roles.update(dict.fromkeys(columns.images, "picture"))
+    for role, single in (("id", columns.id), ("title", columns.title), ("description", columns.description)):
+        if single is not None:
+            roles[single] = role
+    return roles
+
+
+def _write(path: Path, text: str) -> None:
+    """Under a temporary name first, so that no half-written config is left behind."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.part")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise ConfigError(f"'{path}' cannot be written: {error}") from None

@@ -1,0 +1,241 @@
+"""From an inspection to a ready configuration: what each column probably means, and why we think so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from shelfwise.config import CatalogConfig, ColumnMap, PreprocessConfig
+from shelfwise.data.cells import product_of
+from shelfwise.data.inspect import ColumnSummary, Inspection, inspect_file
+from shelfwise.data.pictures import DecodedPicture
+from shelfwise.data.product_pictures import PicturedProduct, decode_product
+from shelfwise.data.tables import TREE_MAP
+from shelfwise.schema import Product
+
+IDS = ("id", "sku", "productid", "itemid", "articleid", "articlenumber", "asin", "uniqid", "gtin", "ean")
+TITLES = ("title", "producttitle", "productdisplayname", "productname", "name", "itemname", "displayname")
+DESCRIPTIONS = ("description", "productdescription", "desc", "body", "reviewtext", "text", "details", "about")
+TARGETS = (
+    *("category", "class", "label", "target", "producttype", "articletype", "type", "classname"),
+    *("subcategory", "department", "departmentname", "mastercategory"),
+)
+_FOLDERS = ("", "images", "image", "pictures", "photos", "img")
+_LARGEST_SIDE = 64
+"""Longest side of the suggested model input: what trains on a laptop."""
+_MOST_CLASSES = 200
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A configuration with the reason for each guessed key, such as `data.columns.id`."""
+
+    inspection: Inspection
+    data: CatalogConfig
+    preprocess: PreprocessConfig
+    reasons: dict[str, str]
+    notes: tuple[str, ...] = ()
+    """What a person should know before using it."""
+
+
+def suggest_catalog(path: Path) -> Suggestion:
+    """The suggestion for a file or folder; see `suggest`."""
+    return suggest(inspect_file(path))
+
+
+def suggest(found: Inspection) -> Suggestion:
+    """The likeliest column map, target and picture size, from names and values of the sampled rows."""
+    reasons: dict[str, str] = {}
+    notes: list[str] = []
+    columns, target = _tree_map(reasons) if found.format == "tree" else _table_map(found, reasons, notes)
+    root, decoded = _look_at_pictures(found, columns, notes)
+    data = CatalogConfig(source=str(found.path), columns=columns, target=target, image_root=root)
+    if root is not None:
+        reasons["data.image_root"] = "the pictures are found there"
+    return Suggestion(found, data, _preprocess(decoded, reasons), reasons, tuple(notes))
+
+
+def _tree_map(reasons: dict[str, str]) -> tuple[ColumnMap, str]:
+    reasons["data.columns.id"] = "the path under the folder"
+    reasons["data.columns.labels.label"] = "the name of the folder that holds the picture"
+    reasons["data.target"] = "the only label"
+    return TREE_MAP, "label"
+
+
+def _table_map(found: Inspection, reasons: dict[str, str], notes: list[str]) -> tuple[ColumnMap, str | None]:
+    """Roles are given one after the other; a column that has one is out for the next."""
+    free = {column.name: column for column in found.columns}
+    identity = _guess_id(list(free.values()), reasons, notes)
+    free.pop(identity)
+    images = tuple(name for name, column in free.items() if column.kind == "picture")
+    if images:
+        what = "bytes" if free[images[0]].encoded else "paths"
+        reasons["data.columns.images"] = f"the values are {what} of pictures"
+    separators = [column.separator for column in free.values() if column.separator]
+    for name in images:
+        free.pop(name)
+    addresses = [name for name, column in free.items() if column.kind == "address"]
+    if addresses:
+        notes.append(f"{', '.join(addresses)}: addresses; pictures are not fetched, download them first")
+    title = _guess_title(list(free.values()), reasons)
+    free.pop(title or "", None)
+    description = _guess_description(list(free.values()), reasons)
+    free.pop(description or "", None)
+    labels = _guess_labels(free, reasons)
+    fields = {
+        _snake(name): name
+        for name, column in free.items()
+        if name not in labels.values() and column.kind in ("number", "date", "list", "text")
+    }
+    for key, name in fields.items():
+        reasons[f"data.columns.fields.{key}"] = f"a column of kind {free[name].kind}, kept as it is"
+    columns = ColumnMap(
+        id=identity,
+        images=images,
+        title=title,
+        description=description,
+        labels=labels,
+        fields=fields,
+        multi_valued=tuple(
+            name for name in free if free[name].separator and name not in (title, description)
+        ),
+        separator=separators[0] if separators else "|",
+    )
+    if separators:
+        reasons["data.columns.separator"] = "joins several values in a cell"
+    if columns.multi_valued:
+        reasons["data.columns.multi_valued"] = f"cells hold several values joined by {columns.separator!r}"
+    return columns, _guess_target(found, labels, reasons)
+
+
+def _guess_id(columns: list[ColumnSummary], reasons: dict[str, str], notes: list[str]) -> str:
+    """A unique column, the one with an id's name first; else the one with the most different values."""
+    named = _by_name([column for column in columns if column.is_unique], IDS)
+    short = [column for column in columns if column.is_unique and column.mean_characters <= 40]
+    whole = [column for column in short if column.kind != "picture"]
+    if named or whole:
+        best = named or whole[0]
+        reasons["data.columns.id"] = (
+            "named like an id, and every value differs" if named else "every value differs"
+        )
+        return best.name
+    best = max(columns, key=lambda column: (len(column.values), column.fill_rate))
+    reasons["data.columns.id"] = "NOT unique, only the column with the most different values"
+    notes.append(f"no column is unique: rows that repeat an id in '{best.name}' will be refused")
+    return best.name
+
+
+def _guess_title(columns: list[ColumnSummary], reasons: dict[str, str]) -> str | None:
+    texts = [column for column in columns if column.kind in ("text", "category", "list")]
+    named = _by_name(texts, TITLES)
+    if named:
+        reasons["data.columns.title"] = "its name"
+        return named.name
+    short = [column for column in texts if column.kind == "text" and 8 <= column.mean_characters <= 120]
+    if not short:
+        return None
+    best = max(short, key=lambda column: column.distinct * column.fill_rate)
+    reasons["data.columns.title"] = f"short texts, {best.mean_characters:.0f} characters on average"
+    return best.name
+
+
+def _guess_description(columns: list[ColumnSummary], reasons: dict[str, str]) -> str | None:
+    texts = [column for column in columns if column.kind in ("text", "list") and not column.lists]
+    named = _by_name(texts, DESCRIPTIONS)
+    long = [column for column in texts if column.mean_characters > 60]
+    best = named or max(long, key=lambda column: column.mean_characters, default=None)
+    if best is None:
+        return None
+    reasons["data.columns.description"] = (
+        "its name" if named else f"the longest texts, {best.mean_characters:.0f} characters on average"
+    )
+    return best.name
+
+
+def _guess_labels(free: dict[str, ColumnSummary], reasons: dict[str, str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for name, column in free.items():
+        if column.kind != "category" or column.distinct < 2:
+            continue
+        label = _snake(name)
+        labels[label] = name
+        reasons[f"data.columns.labels.{label}"] = f"{column.distinct} values that recur"
+    return labels
+
+
+def _guess_target(found: Inspection, labels: dict[str, str], reasons: dict[str, str]) -> str | None:
+    usable = [found.column(name) for name in labels.values() if found.column(name).distinct <= _MOST_CLASSES]
+    named = _by_name(usable, TARGETS)
+    best = named or max(usable, key=lambda column: column.distinct, default=None)
+    if best is None:
+        return None
+    why = "its name" if named else "the label with the most values"
+    reasons["data.target"] = f"{why}; any key of [data.columns.labels] will do"
+    return _snake(best.name)
+
+
+def _look_at_pictures(
+    found: Inspection, columns: ColumnMap, notes: list[str]
+) -> tuple[Path | None, list[DecodedPicture]]:
+    """The image root (None: the table's own folder) and the first rows' pictures, decoded."""
+    if not columns.images:
+        return None, []
+    rows = [product_of(2, cells, columns).outcome for cells in found.cells]
+    products = [product for product in rows if isinstance(product, Product) and product.images]
+    home = found.path if found.path.is_dir() else found.path.parent
+    for folder in _FOLDERS:
+        outcomes = [decode_product(product, home / folder, row=2)[0] for product in products]
+        decoded = [done.picture for done in outcomes if isinstance(done, PicturedProduct)]
+        if decoded:
+            if len(decoded) < len(products):
+                notes.append(f"{len(products) - len(decoded)} of the first {len(products)} pictures failed")
+            return (home / folder if folder else None), decoded
+    notes.append(f"none of the first pictures was found under '{home}': set data.image_root")
+    return None, []
+
+
+def _preprocess(decoded: list[DecodedPicture], reasons: dict[str, str]) -> PreprocessConfig:
+    """Model input near the pictures' own shape; ready 28x28 grey pictures stay as they are."""
+    if not decoded:
+        reasons["preprocess.height"] = "no picture could be looked at"
+        reasons["preprocess.channels"] = "as most product photos"
+        return PreprocessConfig(height=_LARGEST_SIDE, width=_LARGEST_SIDE, channels=3, fit="pad")
+    grey = all(picture.pixels.shape[2] == 1 for picture in decoded)
+    width = median(picture.pixels.shape[1] for picture in decoded)
+    height = median(picture.pixels.shape[0] for picture in decoded)
+    reasons["preprocess.height"] = (
+        f"the first {len(decoded)} pictures are {width:.0f}x{height:.0f} at the median"
+    )
+    reasons["preprocess.channels"] = "all of them are grey" if grey else "they have colour"
+    reasons["preprocess.fit"] = "keeps the whole product at its own aspect"
+    if grey and width == height == 28:
+        reasons["preprocess.fit"] = "ready pictures of that data set's form"
+        return PreprocessConfig()
+    scale = min(1.0, _LARGEST_SIDE / max(width, height))
+    return PreprocessConfig(
+        height=max(16, round(height * scale / 8) * 8),
+        width=max(16, round(width * scale / 8) * 8),
+        channels=1 if grey else 3,
+        fit="pad",
+    )
+
+
+def _by_name(columns: list[ColumnSummary], names: tuple[str, ...]) -> ColumnSummary | None:
+    """The column whose name, without case and punctuation, comes first among `names`."""
+    ranked = [(names.index(_bare(column.name)), column) for column in columns if _bare(column.name) in names]
+    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+
+def _bare(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _snake(name: str) -> str:
+    """`baseColour` and `Base Colour` as `base_colour`."""
+    spaced = "".join(
+        f"_{letter}" if letter.isupper() and i and name[i - 1].islower() else letter
+        for i, letter in enumerate(name)
+    )
+    kept = "".join(letter.lower() if letter.isalnum() else "_" for letter in spaced)
+    return "_".join(part for part in kept.split("_") if part) or "field"
