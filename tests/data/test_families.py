@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import random
 
@@ -11,9 +12,15 @@ from drawn import KINDS, draw_garment
 from PIL import Image, ImageEnhance
 
 from shelfwise.config import SplitConfig
-from shelfwise.data.duplicates import near_pairs
-from shelfwise.data.families import Fingerprints, assign_families, normalise_title, picture_groups
+from shelfwise.data.families import (
+    Fingerprints,
+    assign_families,
+    near_picture_pairs,
+    normalise_title,
+    picture_groups,
+)
 from shelfwise.data.hashing import Fingerprint, fingerprint
+from shelfwise.data.pictures import decode
 from shelfwise.data.splits import part_of
 
 SPLIT = SplitConfig()
@@ -27,7 +34,8 @@ def encoded(picture: Image.Image, form: str = "PNG", **options: int) -> bytes:
 
 
 def printed(data: bytes) -> Fingerprint:
-    return fingerprint(data, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    picture = decode(data)
+    return fingerprint(picture.pixels, picture.digest)
 
 
 def families_of(rows: list[Row], split: SplitConfig = SPLIT) -> dict[str, str]:
@@ -84,7 +92,7 @@ def fading(steps: int) -> list[Fingerprint]:
     for step in range(steps):
         pixels = np.full((64, 64, 3), 255, dtype=np.uint8)
         pixels[12:52, 12:52] = 20 + 4 * step
-        prints.append(fingerprint(pixels.tobytes(), pixels))
+        prints.append(fingerprint(pixels, hashlib.sha256(pixels.tobytes()).digest()))
     return prints
 
 
@@ -92,9 +100,10 @@ def test_near_pictures_do_not_chain_into_one_family() -> None:
     with Fingerprints() as prints:
         for step, one in enumerate(fading(30)):
             prints.add(f"{step:02}", None, [one])
-        near = {tuple(pair) for pair in near_pairs(prints.hashes, prints.thumbnails).tolist()}
-        groups = picture_groups(prints, SPLIT)
+        pairs = near_picture_pairs(prints, SPLIT)
+        groups = picture_groups(prints, pairs)
         families = assign_families(prints, SPLIT)
+    near = {tuple(pair) for pair in pairs.tolist()}
     assert all((i, i + 1) in near for i in range(29)), "each step is near the next one"
     assert all((leader, i) in near or leader == i for i, leader in enumerate(groups))
     sizes = np.unique(families, return_counts=True)[1]

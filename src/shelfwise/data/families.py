@@ -85,9 +85,41 @@ class Fingerprints:
         self._spool.close()
 
 
-def assign_families(prints: Fingerprints, config: SplitConfig) -> list[str]:
-    """The family of each product, named by its first id in sorted order; the order of rows is irrelevant."""
-    groups = picture_groups(prints, config)
+def near_picture_pairs(prints: Fingerprints, config: SplitConfig) -> Int64[ndarray, "Q 2"]:
+    """Pictures (i, j), i < j, within the configured bounds of each other."""
+    return near_pairs(
+        prints.hashes,
+        prints.thumbnails,
+        max_distance=config.max_distance,
+        max_pixel_difference=config.max_pixel_difference,
+    )
+
+
+def picture_groups(prints: Fingerprints, pairs: Int64[ndarray, "Q 2"]) -> list[int]:
+    """For each picture, the picture that leads its group of near-identical ones (itself if none does).
+
+    Pictures are taken in the order of their product's id; a picture joins the first leader that it is near
+    to, or becomes a leader itself."""
+    products = prints.products
+    order = np.array(sorted(range(len(products)), key=lambda p: (prints.ids[products[p]], p)), dtype=np.int64)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    ranked = np.sort(rank[pairs], axis=1)
+    ranked = ranked[np.lexsort((ranked[:, 0], ranked[:, 1]))]
+    leader = np.arange(len(order))
+    for earlier, later in ranked.tolist():
+        if leader[later] == later and leader[earlier] == earlier:
+            leader[later] = earlier
+    return [int(p) for p in order[leader[rank]]]
+
+
+def assign_families(
+    prints: Fingerprints, config: SplitConfig, *, pairs: Int64[ndarray, "Q 2"] | None = None
+) -> list[str]:
+    """The family of each product, named by its first id in sorted order; the order of rows is irrelevant.
+
+    `pairs` are those of `near_picture_pairs`, where the caller has them already."""
+    groups = picture_groups(prints, near_picture_pairs(prints, config) if pairs is None else pairs)
     rows = prints.products.tolist()
     titles = _equal(prints.titles, range(len(prints)))
     parents = np.arange(len(prints))
@@ -98,30 +130,6 @@ def assign_families(prints: Fingerprints, config: SplitConfig) -> list[str]:
     for name, root in zip(prints.ids, roots, strict=True):
         first[root] = min(name, first.get(root, name))
     return [first[root] for root in roots]
-
-
-def picture_groups(prints: Fingerprints, config: SplitConfig) -> list[int]:
-    """For each picture, the picture that leads its group of near-identical ones (itself if none does).
-
-    Pictures are taken in the order of their product's id; a picture joins the first leader that it is near
-    to, or becomes a leader itself."""
-    products = prints.products
-    order = np.array(sorted(range(len(products)), key=lambda p: (prints.ids[products[p]], p)), dtype=np.int64)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    pairs = near_pairs(
-        prints.hashes,
-        prints.thumbnails,
-        max_distance=config.max_distance,
-        max_pixel_difference=config.max_pixel_difference,
-    )
-    ranked = np.sort(rank[pairs], axis=1)
-    ranked = ranked[np.lexsort((ranked[:, 0], ranked[:, 1]))]
-    leader = np.arange(len(order))
-    for earlier, later in ranked.tolist():
-        if leader[later] == later and leader[earlier] == earlier:
-            leader[later] = earlier
-    return [int(p) for p in order[leader[rank]]]
 
 
 def _equal(values: Iterable[Hashable], rows: Iterable[int]) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ written as two small matrices, so that a fingerprint does not change with a libr
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -38,10 +38,15 @@ class Fingerprint:
     thumbnail: UInt8[ndarray, "32 32 3"]
 
 
-def fingerprint(encoded: bytes, pixels: UInt8[ndarray, "H W C"]) -> Fingerprint:
-    """The fingerprint of a picture file and its decoded pixels."""
-    one = pixels[None]
-    return Fingerprint(hashlib.sha256(encoded).digest(), difference_hashes(one)[0], thumbnails(one)[0])
+def fingerprint(pixels: UInt8[ndarray, "H W C"], digest: bytes) -> Fingerprint:
+    """The fingerprint of decoded pixels and of the sha256 digest of the file that they came from."""
+    return fingerprint_all(pixels[None], [digest])[0]
+
+
+def fingerprint_all(images: UInt8[ndarray, "N H W C"], digests: Sequence[bytes]) -> list[Fingerprint]:
+    """As `fingerprint`, for many pictures of one size at once."""
+    parts = zip(digests, difference_hashes(images), thumbnails(images), strict=True)
+    return [Fingerprint(digest, bits, small) for digest, bits, small in parts]
 
 
 def difference_hashes(images: UInt8[ndarray, "N H W C"]) -> UInt64[ndarray, "N 4"]:

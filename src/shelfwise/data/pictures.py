@@ -7,6 +7,7 @@ Kinds of warning: `cmyk`, `16_bit`, `palette`, `alpha`, `colour_space`, `exif_ro
 
 from __future__ import annotations
 
+import hashlib
 import io
 import threading
 import warnings
@@ -65,6 +66,8 @@ class DecodedPicture:
     warnings: tuple[str, ...] = ()
     size: tuple[int, int] = (0, 0)
     """Width and height in the file, before a JPEG was decoded at reduced size."""
+    digest: bytes = b""
+    """sha256 of the encoded file, by which identical files are found."""
 
 
 class _StrictPillow:
@@ -128,7 +131,7 @@ def decode(
             raise _failure(error, data) from None
     if turned:
         found = (*found, "exif_rotated")
-    return DecodedPicture(np.atleast_3d(pixels), mode, found, size)
+    return DecodedPicture(np.atleast_3d(pixels), mode, found, size, hashlib.sha256(data).digest())
 
 
 def _read(source: bytes | Path, *, limit: int) -> bytes:
