@@ -1,0 +1,74 @@
+"""A wheel builds, holds all that the package needs, installs into a clean environment and answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "shelfwise"
+
+
+def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
+    return subprocess.run(
+        list(map(str, command)), cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    done = run(
+        sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, cwd=folder
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new environment with the wheel; what shelfwise depends on is lent by this one, to save minutes."""
+    folder = tmp_path_factory.mktemp("clean")
+    made = run(
+        sys.executable, "-m", "virtualenv", "--no-download", "--no-periodic-update", folder, cwd=folder
+    )
+    assert made.returncode == 0, made.stderr
+    installed = run(
+        folder / "bin" / "python", "-m", "pip", "install", "--no-index", "--no-deps", wheel, cwd=folder
+    )
+    assert installed.returncode == 0, installed.stderr
+    site = next(folder.glob("lib/python3*/site-packages"))
+    (site / "lent.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    return folder
+
+
+def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
+    held = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {
+        f"shelfwise/{path.relative_to(PACKAGE)}"
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert wanted <= held, wanted - held
+    assert any(name.endswith("licenses/LICENSE") for name in held)
+    assert not [name for name in held if name.startswith(("tests", "benchmarks"))]
+
+
+def test_the_installed_command_answers(clean: Path) -> None:
+    answer = run(clean / "bin" / "shelfwise", "--help", cwd=clean)
+    assert answer.returncode == 0, answer.stderr
+    assert "data" in answer.stdout
+    where = run(clean / "bin" / "python", "-c", "import shelfwise; print(shelfwise.__file__)", cwd=clean)
+    assert Path(where.stdout.strip()).is_relative_to(clean)
+
+
+def test_the_installed_command_maps_errors_to_two(clean: Path) -> None:
+    answer = run(clean / "bin" / "shelfwise", "data", "get", "unheard-of", cwd=clean)
+    assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
