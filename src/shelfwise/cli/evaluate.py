@@ -1,0 +1,163 @@
+"""`shelfwise evaluate`: how good a bundle is, or how two differ, as JSON, a page and a short table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shelfwise.cli import app
+from shelfwise.errors import ConfigError
+
+if TYPE_CHECKING:
+    from shelfwise.config import CatalogConfig
+    from shelfwise.data.labelled import LabelledPictures
+    from shelfwise.predict import Predictor
+
+
+class Part(StrEnum):
+    """Which rows of the catalogue."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+@app.command()
+def evaluate(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="BUNDLE [BUNDLE] CATALOG",
+            help="One bundle to measure it, two to compare them; then a config, a table file, a folder of "
+            "pictures, or fashion-mnist.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for metrics.json, report.html and the plots.")],
+    part: Annotated[Part, typer.Option(help="Which rows of the catalogue.")] = Part.test,
+    seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
+    threads: Annotated[int | None, typer.Option(help="Cores to use; all when left out.")] = None,
+) -> None:
+    """Measure a bundle on a catalogue and write a report; with two bundles, their paired difference."""
+    if not 2 <= len(arguments) <= 3:
+        raise ConfigError("expected BUNDLE CATALOG, or BUNDLE BUNDLE CATALOG; see shelfwise evaluate --help")
+    *bundles, catalog = arguments
+    from shelfwise.data.catalog import resolve
+    from shelfwise.predict import Predictor
+
+    predictors = [Predictor.load(Path(path), threads=threads) for path in bundles]
+    config = resolve(catalog)
+    if len(predictors) == 2:
+        _compare(predictors[0], predictors[1], config, out, part.value, seed)
+    else:
+        _evaluate(predictors[0], config, out, part.value, seed)
+
+
+def _evaluate(predictor: Predictor, config: CatalogConfig, out: Path, part: str, seed: int) -> None:
+    from shelfwise.evaluate.bundle import evaluate_bundle
+    from shelfwise.reports.model_report import write_model_report
+
+    with _progress() as watch:
+        watch("reading the catalogue", 0)
+        test = _rows(predictor, config, part)
+        train = _rows(predictor, config, "train") if part != "train" else None
+        found = evaluate_bundle(predictor, test, train, part=part, seed=seed, watch=watch)
+        watch("drawing the report", 0)
+        page = write_model_report(found, predictor.bundle.journal(), out)
+    _print_table(predictor.bundle.label, _headlines(found.metrics), ("metric", "value", "95% interval"))
+    print(f"report:  {page}\nmetrics: {out / 'metrics.json'}")
+
+
+def _compare(
+    first: Predictor, second: Predictor, config: CatalogConfig, out: Path, part: str, seed: int
+) -> None:
+    from shelfwise.evaluate.paired import compare_bundles
+    from shelfwise.reports.comparison_report import write_comparison_report
+
+    with _progress() as watch:
+        watch("reading the catalogue", 0)
+        split = first.bundle.config.split
+        rows = _rows(first, config, part)
+        alike = first.bundle.config.preprocess == second.bundle.config.preprocess
+        other = rows if alike else _rows(second, config, part, split=split)
+        watch("comparing", 0)
+        found = compare_bundles(first, second, rows, other, seed=seed)
+        page = write_comparison_report(found, out)
+    lines = [
+        (name, _figure(row["a"]), _figure(row["b"]), _figure(row["difference"], sign=True), row["better"])
+        for name, row in found["metrics"].items()
+    ]
+    title = f"A {first.bundle.label}, B {second.bundle.label}"
+    _print_table(title, lines, ("metric", "A", "B", "B - A, 95% interval", "better"))
+    print(f"report:  {page}\nmetrics: {out / 'comparison.json'}")
+
+
+def _rows(predictor: Predictor, data: CatalogConfig, part: str, **changes: Any) -> LabelledPictures:
+    """Return one part of the catalogue, prepared as this bundle wants it and split as it was trained."""
+    from shelfwise.data.datasets import load_labelled
+
+    target = predictor.bundle.meta.target
+    if data.target is None and target in data.columns.labels:
+        data = data.model_copy(update={"target": target})
+    return load_labelled(predictor.bundle.config.model_copy(update={"data": data, **changes}), part)  # type: ignore[arg-type]
+
+
+def _headlines(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the table's lines."""
+    test = metrics["test"]
+    shown = [
+        (name, test.get(name)) for name in ("accuracy", "accuracy_tta", "macro_f1", "auroc", "ece", "nll")
+    ]
+    if "without_near_duplicates" in test:
+        shown.append(("accuracy without near-duplicates", test["without_near_duplicates"]["accuracy"]))
+    if "text_aligned" in metrics:
+        shown.append(("accuracy by words", metrics["text_aligned"]["accuracy"]))
+        shown.append(("text to picture P@10", metrics["retrieval"].get("p_at_10")))
+    return [
+        (name, f"{value['value']:.4f}", "{:.4f} - {:.4f}".format(*value["ci95"]) if value["ci95"] else "")
+        for name, value in shown
+        if value is not None and value["value"] is not None
+    ]
+
+
+def _figure(metric: dict[str, Any], *, sign: bool = False) -> str:
+    """Return one number, and its interval where it is a difference."""
+    if metric["value"] is None:
+        return "-"
+    if not sign:
+        return f"{metric['value']:.4f}"
+    bounds = metric["ci95"]
+    return f"{metric['value']:+.4f}" + (f" ({bounds[0]:+.4f} to {bounds[1]:+.4f})" if bounds else "")
+
+
+def _print_table(title: str, lines: Sequence[tuple[str, ...]], columns: tuple[str, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
+    for line in lines:
+        table.add_row(*line)
+    Console().print(table)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, float], None]]:
+    """A bar on a terminal, silence elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+
+        def watch(stage: str, share: float) -> None:
+            bar.update(task, description=stage, completed=share, total=1.0 if share else None)
+
+        yield watch

@@ -1,0 +1,57 @@
+"""The page that compares two bundles: every headline of both, and their paired difference."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from shelfwise.reports import plots
+from shelfwise.reports.model_report import write_json
+from shelfwise.reports.page import percent, render, save_figure, themed_figure, write_page
+
+
+def write_comparison_report(comparison: dict[str, Any], folder: Path) -> Path:
+    """Write `comparison.json`, `differences.png` and `report.html`; return the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "comparison.json", comparison)
+    save_figure(partial(plots.differences, comparison["metrics"]), folder / "differences.png")
+    write_page(folder / "report.html", comparison_report(comparison))
+    return folder / "report.html"
+
+
+def comparison_report(comparison: dict[str, Any]) -> str:
+    """Return the page."""
+    return render(
+        "comparison_report.html",
+        kicker="Comparison",
+        title=f"{_name(comparison, 'a')} and {_name(comparison, 'b')}",
+        lead=_lead(comparison),
+        sections=[("differences", "Differences"), ("agreement", "Agreement")],
+        c=comparison,
+        figure_of_differences=themed_figure(
+            partial(plots.differences, comparison["metrics"]),
+            alt="difference of each metric with its interval",
+        ),
+    )
+
+
+def _name(comparison: dict[str, Any], which: str) -> str:
+    """Return a bundle's name, with its version where both are named alike."""
+    bundle = comparison[which]
+    alike = comparison["a"]["name"] == comparison["b"]["name"]
+    return f"{bundle['name']}@{bundle['version'][:6]}" if alike else str(bundle["name"])
+
+
+def _lead(comparison: dict[str, Any]) -> str:
+    row = comparison["metrics"]["accuracy"]
+    low, high = row["difference"]["ci95"]
+    words = f"B minus A in accuracy: {100 * row['difference']['value']:+.2f} points"
+    tail = f" (95% interval {100 * low:+.2f} to {100 * high:+.2f}) on the same {comparison['rows']:,} rows, "
+    verdict = {
+        "A": "so A is better.",
+        "B": "so B is better.",
+        "neither": "which does not tell them apart.",
+    }[row["better"]]
+    both = f" A has {percent(row['a']['value'])}, B {percent(row['b']['value'])}."
+    return words + tail + verdict + both

@@ -1,0 +1,129 @@
+"""The model report: one HTML page that says how good a model is, where it errs and what it costs.
+
+`write_model_report(evaluation, journal, folder)` writes `metrics.json`, `report.html` and the PNGs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from shelfwise.data.labelled import LabelledPictures
+from shelfwise.evaluate.bundle import Evaluation
+from shelfwise.reports import plots
+from shelfwise.reports.page import percent, picture_uri, render, save_figure, themed_figure, write_page
+
+MOST_SHADED = 30
+"""Up to so many classes the page has the confusion matrix as a table; beyond, as a plot only."""
+
+
+def write_model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]], folder: Path) -> Path:
+    """Write metrics, page and plots into `folder`, each file whole or not at all; return the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "metrics.json", evaluation.metrics)
+    for name, draw in figures(evaluation.metrics, journal).items():
+        save_figure(draw, folder / f"{name}.png")
+    write_page(folder / "report.html", model_report(evaluation, journal))
+    return folder / "report.html"
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON under a temporary name, then rename; NaN is refused, since JSON has none."""
+    partial_path = path.with_name(f".{path.name}.partial")
+    partial_path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    partial_path.replace(path)
+
+
+def model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]]) -> str:
+    """Return the page."""
+    metrics = evaluation.metrics
+    shown = {
+        name: themed_figure(draw, alt=name.replace("_", " "))
+        for name, draw in figures(metrics, journal).items()
+    }
+    return render(
+        "model_report.html",
+        kicker="Model report",
+        title=metrics["bundle"]["name"],
+        lead=_lead(metrics),
+        sections=_sections(metrics, shown),
+        m=metrics,
+        figures=shown,
+        heat=_heat(metrics),
+        errors=_errors(evaluation),
+        pairs=_pairs(evaluation),
+        photo=evaluation.test.images.shape[3] == 3,
+        config=json.dumps(metrics["provenance"]["config"], indent=2),
+    )
+
+
+def figures(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) -> dict[str, Callable[[], Figure]]:
+    """Return what draws each plot, by the name of its PNG."""
+    test = metrics["test"]
+    names = [row["class"] for row in test["per_class"]]
+    bins = test["reliability"]
+    drawn: dict[str, Callable[[], Figure]] = {
+        "confusion": partial(plots.confusion_heat_map, test["confusion"], names),
+        "reliability": partial(plots.reliability_diagram, bins["before_scaling"], bins["after_scaling"]),
+    }
+    if plots.has_curves(journal):
+        drawn["learning_curves"] = partial(plots.learning_curves, journal)
+    return drawn
+
+
+def _lead(metrics: dict[str, Any]) -> str:
+    """Return one sentence that tells the most important thing."""
+    test, data = metrics["test"], metrics["data"]
+    low, high = test["accuracy"]["ci95"]
+    return (
+        f"Right on {percent(test['accuracy']['value'])} of {data['rows']:,} {data['part']} pictures in "
+        f"{len(test['per_class'])} classes (95% interval {percent(low)} to {percent(high)}). "
+        f"A stated probability is off by {percent(test['ece']['value'])} on average."
+    )
+
+
+def _sections(metrics: dict[str, Any], shown: dict[str, Markup]) -> list[tuple[str, str]]:
+    found = [("headlines", "Headlines"), ("classes", "Classes"), ("confusion", "Confusions")]
+    found.append(("calibration", "Calibration"))
+    if metrics["cases"]["confident_errors"]:
+        found.append(("errors", "Errors"))
+    if "text_aligned" in metrics:
+        found.append(("words", "Words"))
+    if "learning_curves" in shown:
+        found.append(("training", "Training"))
+    return [*found, ("cost", "Cost"), ("provenance", "Provenance")]
+
+
+def _heat(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, float]]]] | None:
+    """Return the confusion matrix as shaded cells; a row's shades are square roots of its shares, so that
+    rare confusions show. None where it would be too large to read."""
+    test = metrics["test"]
+    if len(test["per_class"]) > MOST_SHADED:
+        return None
+    rows = []
+    for row, counts in zip(test["per_class"], test["confusion"], strict=True):
+        total = max(sum(counts), 1)
+        rows.append((row["class"], [(str(n) if n else "·", (n / total) ** 0.5) for n in counts]))
+    return rows
+
+
+def _uris(test: LabelledPictures, ids: Sequence[str]) -> list[str]:
+    place = {name: row for row, name in enumerate(test.ids)}
+    return [picture_uri(test.images[place[name]]) for name in ids]
+
+
+def _errors(evaluation: Evaluation) -> list[dict[str, Any]]:
+    cases = evaluation.metrics["cases"]["confident_errors"]
+    uris = _uris(evaluation.test, [case["id"] for case in cases])
+    return [{**case, "uri": uri} for case, uri in zip(cases, uris, strict=True)]
+
+
+def _pairs(evaluation: Evaluation) -> list[dict[str, Any]]:
+    pairs = evaluation.metrics["cases"]["confused_pairs"]
+    return [{**pair, "uris": _uris(evaluation.test, pair["examples"])} for pair in pairs]
