@@ -35,6 +35,7 @@ class Figure:
 
 
 FIGURES: dict[str, tuple[Figure, ...]] = {
+    "accuracy": (),
     "speed": (
         Figure("`shelfwise --help`, wall time", "help.seconds.median", "{:.2f} s", beside="at most 0.3 s"),
     ),

@@ -1,0 +1,89 @@
+"""The README and the CLI reference say what is so: fresh tables, commands that exist, links that lead."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tables
+import typer.main
+
+from shelfwise.cli import app
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def verbs(command: object, name: str = "shelfwise") -> set[str]:
+    found = {name}
+    for sub, child in getattr(command, "commands", {}).items():
+        found |= verbs(child, f"{name} {sub}")
+    return found
+
+
+def test_the_tables_are_fresh() -> None:
+    assert tables.fill(README) == README, "run: make fix"
+
+
+def test_the_cli_reference_is_fresh() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "cli_reference.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stale_table_is_found(tmp_path: Path) -> None:
+    (tmp_path / "help.json").write_text(json.dumps({"seconds": {"median": 0.123}}))
+    text = "before\n<!-- table:speed -->\nold\n<!-- /table -->\nafter"
+    filled = tables.fill(text, tmp_path)
+    assert filled != text
+    assert "| 0.12 s |" in filled
+    assert filled.startswith("before\n<!-- table:speed -->\n")
+    assert filled.endswith("<!-- /table -->\nafter")
+    assert tables.fill(filled, tmp_path) == filled
+
+
+def test_a_stale_readme_fails_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stale = tmp_path / "README.md"
+    stale.write_text("<!-- table:speed -->\nold\n<!-- /table -->\n")
+    monkeypatch.setattr(tables, "README", stale)
+    monkeypatch.setattr("sys.argv", ["tables.py", "--check"])
+    with pytest.raises(SystemExit, match="stale"):
+        tables.main()
+    monkeypatch.setattr("sys.argv", ["tables.py"])
+    tables.main()
+    monkeypatch.setattr("sys.argv", ["tables.py", "--check"])
+    tables.main()
+
+
+def test_a_figure_that_was_not_measured_has_no_row(tmp_path: Path) -> None:
+    assert "Not measured yet" in tables.render("speed", tmp_path)
+    assert tables.look_up("help.seconds.median", tmp_path) is None
+
+
+def test_every_command_that_is_shown_exists() -> None:
+    known = verbs(typer.main.get_command(app))
+    shown = set(re.findall(r"^shelfwise (?:data )?[a-z]+", README, re.MULTILINE))
+    assert shown, "the README shows no command"
+    assert shown <= known, shown - known
+
+
+def test_the_python_that_is_shown_compiles() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        compile(block, "README.md", "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
