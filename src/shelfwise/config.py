@@ -81,7 +81,7 @@ class SplitConfig(Section):
     validation_rows: int = Field(default=5_000, ge=0)
     """Rows of a published training set held out for validation, where there is a published test set."""
     max_distance: int = Field(default=6, ge=0, le=32)
-    """Largest Hamming distance of 256-bit difference hashes between a picture and its group's first picture."""
+    """Largest Hamming distance of 256-bit difference hashes between a picture and its group's first one."""
     max_pixel_difference: float = Field(default=6.0, ge=0)
     """Largest mean absolute difference (of 255) of the two at 32x32, over what is not background."""
 
@@ -92,13 +92,22 @@ class ModelConfig(Section):
     tower: Literal["conv", "tiny"] = "conv"
     stem: int = Field(default=16, gt=0)
     """Channels of the stem."""
-    stem_stride: Literal[1, 2] = 1
-    widths: tuple[int, ...] = (32, 96, 128)
-    """Channels of each stage; a stage halves the resolution first."""
-    depth: int = Field(default=2, ge=1)
-    """Convolutions in a stage; from the third on they are residual."""
+    widths: tuple[int, ...] = Field(default=(32, 96, 128), min_length=1)
+    """Channels of each stage."""
+    depths: tuple[int, ...] = (2, 2, 2)
+    """Convolutions in each stage, at least one; the first one halves the resolution."""
+    downsample: tuple[Literal["stride", "pool"], ...] = ("stride", "pool", "pool")
+    """How each stage halves the resolution."""
     head_scale: float = Field(default=1 / 9, gt=0)
     dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _stages_agree(self) -> Self:
+        if self.tower == "conv" and not len(self.widths) == len(self.depths) == len(self.downsample):
+            raise ValueError("model.widths, model.depths and model.downsample need one entry for each stage")
+        if min(*self.widths, *self.depths) < 1:
+            raise ValueError("model.widths and model.depths must be positive")
+        return self
 
 
 AugmentLevel = Literal["none", "light", "medium", "heavy"]
@@ -117,6 +126,8 @@ class AugmentConfig(Section):
     """Probability of erasing a random box (arXiv:1708.04896), besides that of `level`."""
     fill: int = Field(default=0, ge=0, le=255)
     """Value of uncovered and erased pixels: 0 for white on black, 255 for products on white."""
+    kernel: Literal["torch", "numba"] = "torch"
+    """`numba` is the compiled CPU kernel of the extra `fast`; both give the same bytes."""
     mixup: float = Field(default=0.0, ge=0)
     """Beta parameter of mixup (arXiv:1710.09412); 0 is off."""
 

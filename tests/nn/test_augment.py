@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from shelfwise.config import AugmentConfig
+from shelfwise.errors import MissingExtraError
 from shelfwise.nn.augment import LEVELS, AugmentParams, apply, augment, draw
 
 EVERYTHING = AugmentConfig(level="heavy", flip="random", pad=2, erase=0.3)
@@ -186,6 +190,33 @@ def test_an_empty_batch_and_a_level_without_effect_pass_through() -> None:
 def test_parameters_of_a_part_augment_that_part() -> None:
     pixels, params = pictures(12), drawn(EVERYTHING, 12)
     assert torch.equal(apply(pixels, params)[5:9], apply(pixels[5:9], params[5:9]))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        EVERYTHING,
+        AugmentConfig(level="light", fill=255),
+        AugmentConfig(flip="random", pad=3),
+        AugmentConfig(),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("channels", "width"), [(1, 28), (3, 19)])
+def test_the_compiled_kernel_gives_the_same_bytes(config: AugmentConfig, channels: int, width: int) -> None:
+    kernel = pytest.importorskip("shelfwise.nn.augment_numba", exc_type=MissingExtraError)
+    pixels, rows = pictures(50, 28, width, channels), torch.randperm(50)[:32]
+    params = drawn(config, 32, 28, width)
+    out = np.empty((32, 28, width, channels), np.uint8)
+    kernel.apply_rows(pixels.numpy(), rows.numpy(), params, out, fill=config.fill)
+    assert torch.equal(torch.from_numpy(out), apply(pixels[rows], params, fill=config.fill))
+
+
+def test_the_kernel_without_numba_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.delitem(sys.modules, "shelfwise.nn.augment_numba", raising=False)
+    with pytest.raises(MissingExtraError, match=r"shelfwise\[fast\]"):
+        importlib.import_module("shelfwise.nn.augment_numba")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shelfwise.config import AugmentConfig
 from shelfwise.data.labelled import LabelledPictures
+from shelfwise.errors import ConfigError
 from shelfwise.nn.loaders import LoadedBatch, MemoryLoader, Schedule
 
 AUGMENT = AugmentConfig(level="medium", flip="alternating", pad=2, erase=0.3)
@@ -98,6 +99,19 @@ def test_the_loader_does_not_write_to_the_pictures() -> None:
     for batch in MemoryLoader(data, 4, augment=AUGMENT).batches(0):
         batch.pixels.fill_(9)
     assert (data.images == before).all()
+
+
+def test_the_compiled_kernel_gives_the_same_batches() -> None:
+    pytest.importorskip("numba")
+    compiled = AUGMENT.model_copy(update={"kernel": "numba"})
+    one = list(MemoryLoader(pictures(20), 4, augment=AUGMENT).batches(1))
+    assert same(one, list(MemoryLoader(pictures(20), 4, augment=compiled).batches(1)))
+
+
+def test_the_compiled_kernel_is_refused_off_the_cpu() -> None:
+    loader = MemoryLoader(pictures(20), 4, augment=AugmentConfig(kernel="numba"), device="meta")
+    with pytest.raises(ConfigError, match="works on the CPU"):
+        next(loader.batches(0))
 
 
 def test_nonsense_is_refused() -> None:

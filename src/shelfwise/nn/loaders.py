@@ -22,6 +22,7 @@ from torch import Tensor
 
 from shelfwise.config import AugmentConfig
 from shelfwise.data.labelled import LabelledPictures
+from shelfwise.errors import ConfigError
 from shelfwise.nn.augment import AugmentParams, apply, draw
 
 Order = Literal["sequential", "shuffled", "balanced"]
@@ -131,10 +132,26 @@ class MemoryLoader:
         draws = self.schedule.draws(self.augment, size, epoch, start) if self.augment else None
         for batch in self.schedule.batches(epoch, start):
             rows = torch.from_numpy(batch).to(self.device)
-            pixels = self._images.index_select(0, rows)
             if self.augment and draws:
-                pixels = apply(pixels, next(draws), fill=self.augment.fill)
+                pixels = augment_rows(self._images, rows, next(draws), self.augment)
+            else:
+                pixels = self._images.index_select(0, rows)
             yield LoadedBatch(pixels, self._labels.index_select(0, rows), rows)
+
+
+def augment_rows(
+    images: UInt8[Tensor, "N H W C"], rows: Int64[Tensor, "B"], params: AugmentParams, config: AugmentConfig
+) -> UInt8[Tensor, "B H W C"]:
+    """The pictures `images[rows]`, changed as `params` say, by the kernel that `config` names."""
+    if config.kernel == "torch":
+        return apply(images.index_select(0, rows), params, fill=config.fill)
+    if images.device.type != "cpu":
+        raise ConfigError(f"augment.kernel 'numba' works on the CPU, not on {images.device}; use 'torch'")
+    from shelfwise.nn.augment_numba import apply_rows
+
+    out = torch.empty((len(rows), *images.shape[1:]), dtype=torch.uint8)
+    apply_rows(images.numpy(), rows.numpy(), params, out.numpy(), fill=config.fill)
+    return out
 
 
 def _repeated(rows: Int64[ndarray, "M"], count: int, random: np.random.Generator) -> Int64[ndarray, "K"]:
