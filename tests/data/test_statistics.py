@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
@@ -39,6 +39,7 @@ def test_normalised_training_pixels_have_mean_0_and_deviation_1() -> None:
     np.testing.assert_allclose(normalised.std((0, 1, 2)), 1, atol=1e-9)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st_numpy.arrays(np.uint8, (6, 3, 2, 2)), st.integers(0, 6), st.integers(0, 6))
 def test_statistics_do_not_depend_on_the_batches(images: np.ndarray, one: int, other: int) -> None:
     whole = pixel_statistics([images])
