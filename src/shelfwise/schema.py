@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -23,7 +23,7 @@ class Picture(Frozen):
     data: bytes | None = Field(default=None, repr=False)
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
+    def _exactly_one(self) -> Picture:
         if (self.path is None) == (self.data is None):
             raise ValueError("a picture has either a path or data")
         return self

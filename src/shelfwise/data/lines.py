@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import NamedTuple
 
 from shelfwise.data.text import decode_line, detect_encoding
 from shelfwise.errors import DataError
@@ -32,7 +33,7 @@ class Lines:
         self.path = path
         self.encoding = encoding or self._detected()
         try:
-            b"".decode(self.encoding)
+            codecs.lookup(self.encoding)
         except LookupError:
             raise DataError(f"encoding '{encoding}' is not known; try utf-8, cp1252 or utf-16") from None
 
@@ -51,7 +52,7 @@ class Lines:
                 yield Line(text.removeprefix("\ufeff") if first else text, repaired)
                 first = False
 
-    def _next_line(self, file: io.TextIOWrapper) -> str:
+    def _next_line(self, file: io.TextIOBase) -> str:
         try:
             text = file.readline(_LONGEST_LINE)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -67,7 +68,7 @@ class Lines:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(f"catalogue '{self.path}' is a damaged gzip file: {error}") from None
 
-    def _open(self) -> BinaryIO:
+    def _open(self) -> gzip.GzipFile | io.BufferedReader:
         if self.path.suffix.lower() == ".gz":
-            return cast(BinaryIO, gzip.open(self.path, "rb"))
+            return gzip.open(self.path)
         return self.path.open("rb")
