@@ -191,17 +191,23 @@ def _is_picture_path(text: str) -> bool:
 
 
 def _separator(summary: ColumnSummary) -> str | None:
-    """What joins several short, recurring values in this column's cells, if anything does."""
+    """What joins several short, recurring values in this column's cells, if anything does.
+
+    A comma is common inside one value too, so its parts must recur in different cells."""
     values = list(summary.values)
     for separator in SEPARATORS:
         joined = [text for text in values if separator in text]
         if len(joined) < 0.3 * len(values) or not joined:
             continue
-        parts = [part.strip() for text in joined for part in text.split(separator)]
-        if all(part.lower().endswith(SUFFIXES) for part in parts if part):
+        times = (lambda text: 1) if separator == "," else summary.values.__getitem__
+        parts = Counter[str]()
+        for text in joined:
+            for part in text.split(separator):
+                parts[part.strip()] += times(text)
+        if all(part.lower().endswith(SUFFIXES) for part in parts):
             return separator
-        short = sum(len(part) for part in parts) <= 25 * len(parts) and "" not in parts
-        if short and len(set(parts)) <= 0.5 * len(parts):
+        characters = sum(len(part) * count for part, count in parts.items())
+        if "" not in parts and characters <= 25 * parts.total() and len(parts) <= 0.5 * parts.total():
             return separator
     return None
 

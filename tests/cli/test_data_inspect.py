@@ -1,0 +1,74 @@
+"""`shelfwise data inspect`: prints the columns, writes the config, overwrites nothing unasked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from drawn import draw_catalog
+from typer.testing import CliRunner, Result
+
+from shelfwise.cli import app
+from shelfwise.config import load_config
+from shelfwise.errors import ConfigError, DataError
+
+
+def inspect(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["data", "inspect", *map(str, arguments)])
+
+
+def test_columns_are_printed_and_a_config_is_written(tmp_path: Path) -> None:
+    table = draw_catalog(tmp_path, 12)
+    with table.open("a") as file:
+        file.write("one,cell too few\n")
+    out = tmp_path / "new" / "shop.toml"
+    result = inspect(table, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "all 13 rows, 1 of them bad" in result.stdout
+    rows = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
+    assert "target" in rows["category"]
+    assert "picture" in rows["image"]
+    assert "100.0%" in rows["id"]
+    assert f"wrote {out}" in result.stdout
+    assert load_config(out).data.source == str(table.resolve())
+
+
+def test_json_on_stdout_is_only_json(tmp_path: Path) -> None:
+    table = draw_catalog(tmp_path, 12)
+    (tmp_path / "images" / "p0003.png").unlink()
+    result = inspect(table, "--out", tmp_path / "shop.toml", "--json")
+    content = json.loads(result.stdout)
+    assert content["rows_looked_at"] == 12
+    assert content["columns"][0]["name"] == "id"
+    assert content["data"]["target"] == "category"
+    assert content["notes"] == ["1 of the first 12 pictures failed"]
+
+
+def test_an_existing_config_is_kept_without_force(tmp_path: Path) -> None:
+    table, out = draw_catalog(tmp_path, 12), tmp_path / "shop.toml"
+    out.write_text("mine")
+    result = inspect(table, "--out", out)
+    assert isinstance(result.exception, ConfigError)
+    assert "--force" in str(result.exception)
+    assert out.read_text() == "mine"
+    assert inspect(table, "--out", out, "--force").exit_code == 0
+    assert out.read_text() != "mine"
+
+
+def test_the_config_is_named_after_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "images" / "p0000.png").parent.mkdir()
+    table = draw_catalog(tmp_path, 12)
+    (tmp_path / "images" / "p0000.png").unlink()
+    monkeypatch.chdir(tmp_path)
+    result = inspect(table)
+    assert "note: 1 of the first 12 pictures failed" in result.stdout
+    assert load_config(Path("products.toml")).data.target == "category"
+
+
+def test_what_a_user_can_mend_is_said(tmp_path: Path) -> None:
+    assert isinstance(inspect(tmp_path / "none.csv").exception, DataError)
+    table = draw_catalog(tmp_path, 4)
+    assert "ends in .toml" in str(inspect(table, "--out", tmp_path / "x.json").exception)
+    (tmp_path / "file").touch()
+    assert "cannot be written" in str(inspect(table, "--out", tmp_path / "file" / "x.toml").exception)
