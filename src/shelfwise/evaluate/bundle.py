@@ -16,13 +16,14 @@ from numpy import ndarray
 
 from shelfwise import __version__
 from shelfwise.data.labelled import LabelledPictures
-from shelfwise.data.prompts import class_prompts
+from shelfwise.data.prompts import ClassPrompts, class_prompts
 from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import DataError
 from shelfwise.evaluate.cases import describe_cases, without_near_duplicates
 from shelfwise.evaluate.classifier import evaluate_classifier
 from shelfwise.evaluate.cost import measure_speed, peak_memory_mb
 from shelfwise.evaluate.text import text_aligned, text_to_picture
+from shelfwise.metrics.retrieval import top_rows
 from shelfwise.predict import Predictor
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def evaluate_bundle(
     train: LabelledPictures | None = None,
     *,
     part: str = "test",
-    groups: Shaped[ndarray, N] | None = None,
+    groups: Shaped[ndarray, "N"] | None = None,
     seed: int = 0,
     speed: bool = True,
     watch: Watch = lambda _stage, _share: None,
@@ -154,7 +155,29 @@ def _text_metrics(
     texts = [predictor.embed_texts(some) for some in prompts.texts]
     aligned = text_aligned(vectors, texts, rows.labels, predicted, seed=seed)
     aligned["prompts_of_first_class"] = list(prompts.texts[0])
-    return {"text_aligned": aligned, "retrieval": text_to_picture(vectors, texts, rows.labels, seed=seed)}
+    return {
+        "text_aligned": aligned,
+        "retrieval": {
+            **text_to_picture(vectors, texts, rows.labels, seed=seed),
+            "examples": _found(prompts, texts, vectors, rows),
+        },
+    }
+
+
+def _found(
+    prompts: ClassPrompts, texts: list[ndarray], vectors: ndarray, rows: LabelledPictures, depth: int = 8
+) -> list[dict[str, Any]]:
+    """Return what the first prompt of each class finds, best first."""
+    best = top_rows(np.stack([some[0] for some in texts]), vectors, min(depth, len(rows)))
+    return [
+        {
+            "query": prompts.texts[k][0],
+            "ids": [rows.ids[row] for row in found],
+            "labels": [rows.classes[rows.labels[row]] for row in found],
+            "class": name,
+        }
+        for k, (name, found) in enumerate(zip(prompts.classes, best, strict=True))
+    ]
 
 
 def _identity(predictor: Predictor) -> dict[str, Any]:

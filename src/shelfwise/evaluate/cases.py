@@ -15,7 +15,7 @@ from shelfwise.metrics.bootstrap import mean_of
 
 
 def confident_errors(
-    probabilities: Float[ndarray, "N K"], labels: Int64[ndarray, N], limit: int = 24
+    probabilities: Float[ndarray, "N K"], labels: Int64[ndarray, "N"], limit: int = 24
 ) -> Int64[ndarray, "M"]:
     """Return the rows that are wrong, the most confident first; equal ones in row order."""
     wrong = np.flatnonzero((probabilities.argmax(axis=1) != labels) & (labels >= 0))
@@ -24,7 +24,7 @@ def confident_errors(
 
 
 def confused_pairs(
-    probabilities: Float[ndarray, "N K"], labels: Int64[ndarray, N], limit: int = 6, examples: int = 8
+    probabilities: Float[ndarray, "N K"], labels: Int64[ndarray, "N"], limit: int = 6, examples: int = 8
 ) -> list[tuple[int, int, Int64[ndarray, "M"], int]]:
     """Return (label, prediction, example rows, count) of the most frequent confusions, commonest first.
 
@@ -71,7 +71,7 @@ def describe_cases(
 def without_near_duplicates(
     test: LabelledPictures,
     train: LabelledPictures,
-    predicted: Int64[ndarray, N],
+    predicted: Int64[ndarray, "N"],
     split: SplitConfig,
     *,
     seed: int = 0,

@@ -16,12 +16,12 @@ from shelfwise.metrics.classification import class_scores, confusion_matrix, one
 
 def evaluate_classifier(
     logits: Float[ndarray, "N K"],
-    labels: Int64[ndarray, N],
+    labels: Int64[ndarray, "N"],
     classes: tuple[str, ...],
     *,
     temperature: float = 1.0,
     logits_tta: Float[ndarray, "N K"] | None = None,
-    groups: Shaped[ndarray, N] | None = None,
+    groups: Shaped[ndarray, "N"] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -50,6 +50,8 @@ def evaluate_classifier(
         "rows_without_label": int((~known).sum()),
         "temperature": temperature,
         **headlines,
+        "mean_confidence": _mean_confidence(logits[known], temperature),
+        "mean_confidence_before_scaling": _mean_confidence(logits[known], 1.0),
         "per_class": _per_class(
             confusion, logits_to_probabilities(logits[known], temperature), truth, classes
         ),
@@ -64,7 +66,7 @@ def evaluate_classifier(
 def _per_class(
     confusion: Int64[ndarray, "K K"],
     probabilities: Float[ndarray, "N K"],
-    labels: Int64[ndarray, N],
+    labels: Int64[ndarray, "N"],
     classes: tuple[str, ...],
 ) -> list[dict[str, Any]]:
     scores, auroc = class_scores(confusion), one_vs_rest_auroc(probabilities, labels)
@@ -82,7 +84,11 @@ def _per_class(
     ]
 
 
-def _bins(logits: Float[ndarray, "N K"], labels: Int64[ndarray, N], temperature: float) -> dict[str, Any]:
+def _mean_confidence(logits: Float[ndarray, "N K"], temperature: float) -> float:
+    return float(logits_to_probabilities(logits, temperature).max(axis=1).mean())
+
+
+def _bins(logits: Float[ndarray, "N K"], labels: Int64[ndarray, "N"], temperature: float) -> dict[str, Any]:
     probabilities = logits_to_probabilities(logits, temperature)
     found: Reliability = reliability(probabilities.max(axis=1), logits.argmax(axis=1) == labels)
     return {

@@ -26,11 +26,11 @@ TOP_K = (2, 3, 5)
 
 def headline_samples(
     logits: Float[ndarray, "N K"],
-    labels: Int64[ndarray, N],
+    labels: Int64[ndarray, "N"],
     *,
     temperature: float = 1.0,
     logits_tta: Float[ndarray, "N K"] | None = None,
-    groups: Shaped[ndarray, N] | None = None,
+    groups: Shaped[ndarray, "N"] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> dict[str, Sampled]:
@@ -67,12 +67,12 @@ def logits_to_probabilities(logits: Float[ndarray, "N K"], temperature: float) -
     return apply_temperature(logits.astype(np.float64), temperature)
 
 
-def _row_nll(logits: Float[ndarray, "N K"], labels: Int64[ndarray, N]) -> Float[ndarray, N]:
+def _row_nll(logits: Float[ndarray, "N K"], labels: Int64[ndarray, "N"]) -> Float[ndarray, "N"]:
     return np.asarray(-np.take_along_axis(log_softmax(logits), labels[:, None], axis=1)[:, 0])
 
 
 def _bin_gaps(
-    logits: Float[ndarray, "N K"], labels: Int64[ndarray, N], temperature: float
+    logits: Float[ndarray, "N K"], labels: Int64[ndarray, "N"], temperature: float
 ) -> Float[ndarray, "N BINS"]:
     """Return correctness minus confidence of each row in the column of its bin; ECE is the sum of the
     columns' absolute means."""
@@ -83,11 +83,11 @@ def _bin_gaps(
 
 
 def _f1_samples(
-    predicted: Int64[ndarray, N],
-    labels: Int64[ndarray, N],
+    predicted: Int64[ndarray, "N"],
+    labels: Int64[ndarray, "N"],
     classes: int,
     *,
-    groups: Shaped[ndarray, N] | None,
+    groups: Shaped[ndarray, "N"] | None,
     seed: int,
     resamples: int,
 ) -> dict[str, Sampled]:

@@ -23,7 +23,7 @@ def compare_bundles(
     test: LabelledPictures,
     test_of_second: LabelledPictures | None = None,
     *,
-    groups: Shaped[ndarray, N] | None = None,
+    groups: Shaped[ndarray, "N"] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return each headline of A and B, and B - A with a paired 95% interval.

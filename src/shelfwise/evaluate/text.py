@@ -28,8 +28,8 @@ def ensemble(vectors: list[Float[ndarray, "T E"]]) -> Float[ndarray, "K E"]:
 def text_aligned(
     pictures: Float[ndarray, "N E"],
     prompts: list[Float[ndarray, "T E"]],
-    labels: Int64[ndarray, N],
-    predicted: Int64[ndarray, N],
+    labels: Int64[ndarray, "N"],
+    predicted: Int64[ndarray, "N"],
     *,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def text_aligned(
 def text_to_picture(
     pictures: Float[ndarray, "N E"],
     prompts: list[Float[ndarray, "T E"]],
-    labels: Int64[ndarray, N],
+    labels: Int64[ndarray, "N"],
     *,
     seed: int = 0,
 ) -> dict[str, Any]:

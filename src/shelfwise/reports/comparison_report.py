@@ -8,7 +8,7 @@ from typing import Any
 
 from shelfwise.reports import plots
 from shelfwise.reports.model_report import write_json
-from shelfwise.reports.page import percent, render, save_figure, themed_figure, write_page
+from shelfwise.reports.page import number, percent, points, render, save_figure, themed_figure, write_page
 
 
 def write_comparison_report(comparison: dict[str, Any], folder: Path) -> Path:
@@ -46,8 +46,8 @@ def _name(comparison: dict[str, Any], which: str) -> str:
 def _lead(comparison: dict[str, Any]) -> str:
     row = comparison["metrics"]["accuracy"]
     low, high = row["difference"]["ci95"]
-    words = f"B minus A in accuracy: {100 * row['difference']['value']:+.2f} points"
-    tail = f" (95% interval {100 * low:+.2f} to {100 * high:+.2f}) on the same {comparison['rows']:,} rows, "
+    words = f"B minus A in accuracy: {points(row['difference']['value'])} points"
+    tail = f" (95% interval {points(low)} to {points(high)}) on the same {number(comparison['rows'])} rows, "
     verdict = {
         "A": "so A is better.",
         "B": "so B is better.",

@@ -17,10 +17,19 @@ from matplotlib.figure import Figure
 from shelfwise.data.labelled import LabelledPictures
 from shelfwise.evaluate.bundle import Evaluation
 from shelfwise.reports import plots
-from shelfwise.reports.page import percent, picture_uri, render, save_figure, themed_figure, write_page
+from shelfwise.reports.page import (
+    number,
+    percent,
+    picture_uri,
+    render,
+    save_figure,
+    themed_figure,
+    write_page,
+)
 
 MOST_SHADED = 30
 """Up to so many classes the page has the confusion matrix as a table; beyond, as a plot only."""
+MOST_QUERIES = 12
 
 
 def write_model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]], folder: Path) -> Path:
@@ -58,6 +67,7 @@ def model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]]) -> s
         heat=_heat(metrics),
         errors=_errors(evaluation),
         pairs=_pairs(evaluation),
+        found=_found(evaluation),
         photo=evaluation.test.images.shape[3] == 3,
         config=json.dumps(metrics["provenance"]["config"], indent=2),
     )
@@ -82,7 +92,7 @@ def _lead(metrics: dict[str, Any]) -> str:
     test, data = metrics["test"], metrics["data"]
     low, high = test["accuracy"]["ci95"]
     return (
-        f"Right on {percent(test['accuracy']['value'])} of {data['rows']:,} {data['part']} pictures in "
+        f"Right on {percent(test['accuracy']['value'])} of {number(data['rows'])} {data['part']} pictures in "
         f"{len(test['per_class'])} classes (95% interval {percent(low)} to {percent(high)}). "
         f"A stated probability is off by {percent(test['ece']['value'])} on average."
     )
@@ -127,3 +137,16 @@ def _errors(evaluation: Evaluation) -> list[dict[str, Any]]:
 def _pairs(evaluation: Evaluation) -> list[dict[str, Any]]:
     pairs = evaluation.metrics["cases"]["confused_pairs"]
     return [{**pair, "uris": _uris(evaluation.test, pair["examples"])} for pair in pairs]
+
+
+def _found(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return what words find in the pool, for the first few classes."""
+    examples = evaluation.metrics.get("retrieval", {}).get("examples", [])[:MOST_QUERIES]
+    return [
+        {
+            **example,
+            "uris": _uris(evaluation.test, example["ids"]),
+            "wrong": [label for label in example["labels"] if label != example["class"]],
+        }
+        for example in examples
+    ]

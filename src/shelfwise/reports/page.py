@@ -132,13 +132,20 @@ def percent(value: float | int | None, digits: int = 2) -> str:
     return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}%"
 
 
+def points(value: float | int | None, digits: int = 2) -> str:
+    """Return a difference of fractions in percentage points with its sign, `+0.31` or `−0.15`."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{100 * value:+.{digits}f}".replace("-", "−")
+
+
 def number(value: float | int | None, digits: int | None = None) -> str:
-    """Return a number with thousands separated by thin spaces; four significant digits unless told."""
+    """Return a number with thousands separated by no-break spaces; four significant digits unless told."""
     if value is None or math.isnan(value):
         return "–"
     if digits is None:
         digits = 0 if value == int(value) or abs(value) >= 1000 else (1 if abs(value) >= 100 else 3)
-    return f"{value:,.{digits}f}".replace(",", "\u2009")
+    return f"{value:,.{digits}f}".replace(",", "\u202f")
 
 
 def duration(seconds: float | int | None) -> str:
@@ -174,5 +181,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, number=number, duration=duration)
+    environment.filters.update(percent=percent, number=number, points=points, duration=duration)
     return environment

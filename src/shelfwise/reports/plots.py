@@ -18,10 +18,13 @@ from shelfwise.reports.page import SERIES_LIGHT, series_colours
 Bins = dict[str, Any]
 """`edges`, `count`, `confidence`, `accuracy` of a reliability diagram, as in metrics.json."""
 
+FEWEST = 5
+"""A bin with fewer rows than this is left out of the reliability diagram."""
+
 
 def reliability_diagram(before: Bins, after: Bins) -> Figure:
     """Accuracy against confidence, before and after temperature scaling, over how many rows there are."""
-    figure = Figure(figsize=(5.6, 5.2))
+    figure = Figure(figsize=(7.2, 6.2))
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     colours = series_colours()
     ink = mpl.rcParams["axes.labelcolor"]
@@ -30,15 +33,15 @@ def reliability_diagram(before: Bins, after: Bins) -> Figure:
         (before, "before scaling", colours[1], "s"),
         (after, "after scaling", colours[0], "o"),
     ):
-        filled = np.array(bins["count"]) > 0
+        filled = np.array(bins["count"]) >= FEWEST
         confidence = np.array(bins["confidence"], dtype=float)[filled]
         accuracy = np.array(bins["accuracy"], dtype=float)[filled]
-        sizes = 12 + 90 * np.sqrt(np.array(bins["count"])[filled] / max(bins["count"]))
+        sizes = 14 + 110 * np.sqrt(np.array(bins["count"])[filled] / max(bins["count"]))
         top.plot(confidence, accuracy, color=colour, lw=1.2, alpha=0.6)
         top.scatter(confidence, accuracy, s=sizes, color=colour, marker=marker, label=name, linewidths=0)
     top.grid()
     top.set(xlim=(0, 1.02), ylim=(0, 1.03), ylabel="accuracy")
-    legend = top.legend(loc="upper left")
+    legend = top.legend(loc="lower right")
     for handle in legend.legend_handles:
         if handle is not None and hasattr(handle, "set_sizes"):
             handle.set_sizes([36])
@@ -83,7 +86,7 @@ def learning_curves(journal: Sequence[dict[str, Any]]) -> Figure:
     panels = {"training loss": "loss", "validation accuracy": "val_accuracy", "learning rate": "lr"}
     found = [(name, _series(journal, key)) for name, key in panels.items()]
     shown = [(name, series) for name, series in found if series is not None]
-    figure = Figure(figsize=(9.6, 2.9))
+    figure = Figure(figsize=(11.5, 3.1))
     for i, (axes, (name, (place, values))) in enumerate(
         zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True)
     ):
@@ -109,7 +112,7 @@ def differences(metrics: dict[str, Any]) -> Figure:
         for name, row in metrics.items()
         if row["difference"]["ci95"] and not name.startswith("nll")
     ][::-1]
-    figure = Figure(figsize=(7.2, 1 + 0.36 * len(shown)))
+    figure = Figure(figsize=(10.5, 1 + 0.36 * len(shown)))
     axes = figure.subplots()
     middle = np.array([100 * row["value"] for _, row in shown])
     bounds = 100 * np.array([row["ci95"] for _, row in shown])
