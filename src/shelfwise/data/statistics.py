@@ -27,7 +27,7 @@ class PixelStatistics:
 
 
 def pixel_statistics(batches: Iterable[UInt8[ndarray, "_ _ _ _"]]) -> PixelStatistics:
-    """Statistics over every pixel of every batch [B, H, W, C]; sums are integers, so their order does not matter.
+    """Statistics over every pixel of every batch [B, H, W, C]; sums are integers, so order does not matter.
 
     Memory is one batch. DataError where there is no pixel, ValueError where the channels change."""
     counts: Int64[ndarray, "C 256"] | None = None
