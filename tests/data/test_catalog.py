@@ -367,6 +367,36 @@ def test_odd_json_values_become_text(read: Callable[..., list[object]]) -> None:
     ]
 
 
+def test_a_gzip_file_damaged_far_inside_ends_with_a_clear_error(tmp_path: Path) -> None:
+    """The rows before the damage are read."""
+    noise = random.Random(0)
+    rows = "".join(f"{i},{noise.randbytes(2_000).hex()}\n" for i in range(600))
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(b"id,title\n" + rows.encode(), 1)[:-100_000])
+    found = 0
+    with pytest.raises(DataError, match="damaged gzip file"):  # noqa: PT012
+        for _ in read_catalog(CatalogConfig(source=str(path))):
+            found += 1
+    assert found > 300
+
+
+def test_binary_ids_are_read_as_text(tmp_path: Path) -> None:
+    pq.write_table(
+        pa.table({"id": pa.array([b"a\xc3\xa9", b"\xff", None], pa.binary())}), tmp_path / "t.parquet"
+    )
+    items = list(read_catalog(CatalogConfig(source=str(tmp_path / "t.parquet"))))
+    assert [product.id for product in products(items)] == ["aé", "\ufffd"]
+    assert errors(items) == [(4, "missing_id")]
+
+
+def test_rows_refused_before_their_picture_is_opened_stay_refused(tmp_path: Path) -> None:
+    table = draw_catalog(tmp_path, 4)
+    with table.open("a") as file:
+        file.write("p0000,again,bag,red,images/p0000.png\n")
+    items = list(read_pictures(CatalogConfig(source=str(table), columns=PLAIN)))
+    assert errors(items) == [(6, "duplicate_id")]
+
+
 def test_a_damaged_row_group_costs_its_own_rows(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     ids = [f"id-{random.Random(i).random()}" for i in range(3000)]
@@ -439,6 +469,29 @@ def test_arbitrary_files_are_read_or_a_data_error(tmp_path: Path, data: bytes, n
     except DataError:
         return
     assert all(isinstance(item, Product | RowError | RowWarning) for item in items)
+
+
+json_value = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["path", "bytes", "x"]), inner)
+    ),
+    max_leaves=6,
+)
+
+
+@KEEP_FIXTURE
+@given(st.lists(st.dictionaries(st.sampled_from("abcde"), json_value), min_size=1, max_size=8))
+def test_no_json_value_makes_the_reader_raise(tmp_path: Path, rows: list[dict[str, object]]) -> None:
+    path = tmp_path / "t.jsonl"
+    every = dict.fromkeys("abcde")
+    path.write_text("".join(json.dumps(row) + "\n" for row in [every, *rows]))
+    columns = ColumnMap(
+        id="a", title="b", images=("c",), labels={"d": "d"}, fields={"e": "e"}, multi_valued=("d", "e")
+    )
+    count = ReadCount()
+    list(count.watch(read_pictures(CatalogConfig(source=str(path), columns=columns))))
+    assert count.rows == len(rows) + 1
 
 
 cell = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="<&"), max_size=12)

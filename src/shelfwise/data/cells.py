@@ -7,8 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
 from shelfwise.config import ColumnMap
 from shelfwise.data.text import clean_text
 from shelfwise.schema import FieldValue, Picture, Product, RowError, RowWarning
@@ -26,7 +24,7 @@ class Row:
 
 
 def product_of(number: int, cells: dict[str, Any], columns: ColumnMap) -> Row:
-    """The row as a Product; without an id, or with values that make no product, as a RowError."""
+    """The row as a Product; without an id as a RowError."""
     identity = text_of(cells.get(columns.id))
     if identity is None:
         why = "the id is empty"
@@ -36,24 +34,17 @@ def product_of(number: int, cells: dict[str, Any], columns: ColumnMap) -> Row:
     title, title_html = _plain(cells, columns.title)
     description, description_html = _plain(cells, columns.description)
     multi = set(columns.multi_valued)
-    try:
-        product = Product(
-            id=identity,
-            images=_pictures(cells, columns),
-            title=title,
-            description=description,
-            fields={
-                name: _field(cells.get(column), columns.separator, many=column in multi)
-                for name, column in columns.fields.items()
-            },
-            labels=_labels(cells, columns, multi),
-        )
-    except (ValidationError, ValueError) as error:
-        why = str(error).splitlines()[0]
-        return Row(
-            number,
-            RowError(row=number, column="row", value="", kind="unreadable_row", why=why, id=identity),
-        )
+    product = Product(
+        id=identity,
+        images=_pictures(cells, columns),
+        title=title,
+        description=description,
+        fields={
+            name: _field(cells.get(column), columns.separator, many=column in multi)
+            for name, column in columns.fields.items()
+        },
+        labels=_labels(cells, columns, multi),
+    )
     found = [
         RowWarning(row=number, column=column or "", kind="html", id=identity)
         for column, html in ((columns.title, title_html), (columns.description, description_html))

@@ -138,9 +138,10 @@ def _read(source: bytes | Path, *, limit: int) -> bytes:
     """The encoded bytes; a missing, empty or absurdly large file is a PictureError."""
     try:
         if isinstance(source, Path):
-            if source.stat().st_size > limit:
-                raise PictureError("picture_too_large", f"the file has more than {limit:,} bytes")
-            source = source.read_bytes()
+            if not source.is_dir() and not source.is_file() and source.exists():
+                raise PictureError("picture_missing", "is a device or a pipe, not a file")
+            with source.open("rb") as file:
+                source = file.read(limit + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise PictureError("picture_missing", "not found") from None
     except IsADirectoryError:
@@ -151,7 +152,7 @@ def _read(source: bytes | Path, *, limit: int) -> bytes:
     if not source:
         raise PictureError("picture_empty", "the file is empty (0 bytes)")
     if len(source) > limit:
-        raise PictureError("picture_too_large", f"has more than {limit:,} bytes")
+        raise PictureError("picture_too_large", f"the file has more than {limit:,} bytes")
     return source
 
 

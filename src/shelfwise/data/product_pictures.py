@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,15 +89,3 @@ def _shown(image: Picture) -> str:
     if image.data is not None:
         return f"{len(image.data):,} bytes"
     return (image.path or "")[:120]
-
-
-def decode_products(
-    rows: Iterator[tuple[int, Product]], image_root: Path, *, max_pixels: int, target_side: int | None = None
-) -> Iterator[PicturedProduct | RowError | RowWarning]:
-    """`decode_product` for each numbered product, its warnings first."""
-    for row, product in rows:
-        outcome, found = decode_product(
-            product, image_root, row=row, max_pixels=max_pixels, target_side=target_side
-        )
-        yield from found
-        yield outcome
