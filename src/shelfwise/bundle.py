@@ -1,1 +1,179 @@
-"""A trained model's folder, and nothing else on disk is one."""
+"""A trained model's folder, and nothing else on disk is one.
+
+    bundle.json          name, version, classes, calibration, how it was trained, sha256 of every other file
+    config.json          the configuration it was trained with
+    model.safetensors    the weights, for the torch backend and for training on
+    picture.onnx         raw uint8 pixels [B, H, W, C] -> logits [B, K] and (with texts) embeddings [B, E]
+    text.onnx            token ids [T, L] -> embeddings [T, E]; where there is a text tower
+    journal.jsonl        the training journal
+    README.md            the model card
+
+It loads with sockets blocked, holds no pickle, and refuses files that were changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from shelfwise import __version__
+from shelfwise.config import Config, Section, parse_config
+from shelfwise.data.tokens import TokenizerConfig
+from shelfwise.errors import BundleError
+
+FORMAT = 1
+
+
+class BundleInfo(Section):
+    """The content of `bundle.json`."""
+
+    format: int = FORMAT
+    name: str
+    version: str
+    """The first 12 hex digits of a hash over all files: the same files, the same version."""
+    created: str
+    shelfwise: str = __version__
+    target: str
+    classes: tuple[str, ...]
+    source: str
+    """The training domain, such as `fashion-mnist` or the catalogue's file name."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    """Normalisation statistics of the training pixels, per channel, for pixels in 0..1."""
+    temperature: float
+    tokenizer: TokenizerConfig | None = None
+    info: dict[str, Any] = Field(default_factory=dict)
+    """`training` (seconds_train, seconds_total, cpu_seconds, peak_memory_mb ...), `validation`, `rows`."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """File name to sha256."""
+
+
+class Bundle:
+    """An opened bundle: its metadata, its configuration and the paths of its files."""
+
+    def __init__(self, path: Path, info: BundleInfo, config: Config) -> None:
+        self.path = path
+        self.meta = info
+        self.config = config
+
+    @classmethod
+    def open(cls, path: Path) -> Bundle:
+        """The bundle in the folder `path`; every file is checked against its recorded sha256."""
+        if not path.is_dir():
+            raise BundleError(f"bundle '{path}' not found: expected the folder that `shelfwise train` wrote")
+        if not (path / "bundle.json").exists():
+            inner = path / "bundle"
+            hint = f"; did you mean '{inner}'?" if (inner / "bundle.json").exists() else ""
+            raise BundleError(f"'{path}' is not a bundle: it has no bundle.json{hint}")
+        try:
+            raw = json.loads((path / "bundle.json").read_text(encoding="utf-8"))
+            if isinstance(raw, dict) and raw.get("format", FORMAT) > FORMAT:
+                raise BundleError(
+                    f"bundle '{path}' has format {raw['format']}, this shelfwise reads up to {FORMAT}: "
+                    "update shelfwise"
+                )
+            info = BundleInfo.model_validate(raw)
+            for name, digest in info.files.items():
+                if _sha256(path / name) != digest:
+                    raise BundleError(
+                        f"bundle '{path}': {name} was changed or damaged; copy or train it again"
+                    )
+            config = parse_config(
+                json.loads((path / "config.json").read_text(encoding="utf-8")),
+                where=str(path / "config.json"),
+            )
+        except (OSError, ValueError, ValidationError) as error:
+            raise BundleError(f"bundle '{path}' is damaged: {_first_line(error)}") from None
+        return cls(path, info, config)
+
+    @property
+    def name(self) -> str:
+        """The bundle's name."""
+        return self.meta.name
+
+    @property
+    def version(self) -> str:
+        """A hash of the bundle's content."""
+        return self.meta.version
+
+    @property
+    def label(self) -> str:
+        """Name and version, as answers quote it."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the logits."""
+        return self.meta.classes
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by before the softmax (fitted on validation)."""
+        return self.meta.temperature
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the bundle can embed texts."""
+        return self.meta.tokenizer is not None
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """How it was trained; the journal's records are under `journal`, the source under `source`."""
+        return {**self.meta.info, "source": self.meta.source, "journal": self.journal()}
+
+    def journal(self) -> list[dict[str, Any]]:
+        """The training journal's records."""
+        path = self.path / "journal.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def write_bundle(
+    path: Path, *, info: BundleInfo, config: Config, files: dict[str, Path], card: str
+) -> Bundle:
+    """Write a whole bundle beside `path`, then put it there in one rename; an older bundle is replaced.
+
+    `files` maps names within the bundle to files that are copied; version and file hashes are filled in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        for name, source in files.items():
+            shutil.copyfile(source, partial / name)
+        (partial / "config.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
+        hashes = {file.name: _sha256(file) for file in sorted(partial.iterdir())}
+        version = hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:12]
+        info = info.model_copy(update={"version": version, "files": hashes})
+        (partial / "README.md").write_text(card.replace("{version}", version), encoding="utf-8")
+        (partial / "bundle.json").write_text(info.model_dump_json(indent=2), encoding="utf-8")
+        partial.chmod(0o755)
+        if path.exists():
+            old = path.with_name(f".{path.name}-old")
+            shutil.rmtree(old, ignore_errors=True)
+            path.replace(old)
+            partial.replace(path)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            partial.replace(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Bundle(path, info, config)
+
+
+def now() -> str:
+    """The present time as bundles record it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

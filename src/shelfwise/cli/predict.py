@@ -1,0 +1,92 @@
+"""`shelfwise predict`: what a bundle says of pictures, or of every row of a catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shelfwise.cli import app
+from shelfwise.errors import DataError
+
+if TYPE_CHECKING:
+    from shelfwise.predict import Predictor
+    from shelfwise.schema import Prediction
+
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+
+
+@app.command()
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="Bundle folder.")],
+    files: Annotated[list[str], typer.Argument(help="Pictures, or one catalogue together with --out.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write a catalogue's answers to this .parquet or .csv file.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False,
+    top: Annotated[int, typer.Option(min=1, help="How many labels to show.")] = 3,
+    max_errors: Annotated[
+        int, typer.Option(min=0, help="Failed rows to put up with before exit code 1.")
+    ] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all when left out.")] = None,
+) -> None:
+    """Answer for pictures of any size and mode, or stream a whole catalogue to a file."""
+    from shelfwise.predict import Predictor
+
+    if out is not None and len(files) != 1:
+        raise DataError("--out goes with exactly one catalogue")
+    predictor = Predictor.load(bundle, threads=threads)
+    if out is not None:
+        failed = _catalog(predictor, files[0], out, top)
+    else:
+        failed = _pictures(predictor, files, top, as_json=json_)
+    if failed > max_errors:
+        raise typer.Exit(1)
+
+
+def _pictures(predictor: Predictor, files: list[str], top: int, *, as_json: bool) -> int:
+    """Print the answers for picture files; how many failed."""
+    from shelfwise.schema import Picture, Product
+
+    other = [file for file in files if Path(file).suffix.lower() not in PICTURES and Path(file).is_file()]
+    if any(Path(file).suffix.lower() in {".csv", ".parquet", ".jsonl", ".toml", ".json"} for file in other):
+        raise DataError(f"'{other[0]}' is a catalogue: add --out FILE.parquet or --out FILE.csv")
+    products = [Product(id=file, images=(Picture(path=file),)) for file in files]
+    answers = predictor.predict(products, top=top)
+    if as_json:
+        for answer in answers:
+            print(answer.model_dump_json())
+    else:
+        _table(answers)
+    return sum(answer.status == "failed" for answer in answers)
+
+
+def _table(answers: list[Prediction]) -> None:
+    """A short table on the terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("file", "answer", "probability", "then", "remarks"):
+        table.add_column(heading, justify="right" if heading == "probability" else "left")
+    for answer in answers:
+        if answer.status == "failed":
+            table.add_row(escape(answer.id), "failed", "", "", escape(answer.error or ""))
+            continue
+        then = ", ".join(f"{score.label} {score.probability:.1%}" for score in answer.top[1:])
+        probability = f"{answer.probability:.1%}" if answer.probability is not None else ""
+        table.add_row(escape(answer.id), answer.label, probability, escape(then), ", ".join(answer.warnings))
+    Console().print(table)
+
+
+def _catalog(predictor: Predictor, argument: str, out: Path, top: int) -> int:
+    """Stream a catalogue to `out`; how many rows failed."""
+    from shelfwise.predict.stream import predict_catalog
+
+    counts = predict_catalog(predictor, argument, out, top=top)
+    print(f"{counts.rows:,} rows = {counts.ok:,} ok + {counts.failed:,} failed -> {out}")
+    for kind, count in sorted(counts.kinds.items()):
+        print(f"  {kind}: {count:,}")
+    return counts.failed

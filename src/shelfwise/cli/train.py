@@ -1,0 +1,103 @@
+"""`shelfwise train`: from a configuration to a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shelfwise.cli import app
+
+if TYPE_CHECKING:
+    from shelfwise.bundle import Bundle
+    from shelfwise.train.fit import Watch
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="Configuration, a .toml or .json file.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/NAME when left out.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. train.lr=0.05.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
+    init_from: Annotated[Path | None, typer.Option(help="Bundle to start the weights from.")] = None,
+) -> None:
+    """Learn from a catalogue and write OUT/bundle."""
+    from shelfwise.config import load_config
+
+    loaded = load_config(config, tuple(set_ or ()))
+    folder = out or Path("runs") / loaded.name
+    run = _train_function()
+    with _progress() as watch:
+        bundle = run(loaded, folder, resume=resume, init_from=init_from, watch=watch)
+    validation = bundle.info.get("validation", {})
+    training = bundle.info.get("training", {})
+    print(
+        f"{bundle.label}: validation accuracy {validation.get('accuracy', float('nan')):.4f}, "
+        f"{training.get('steps', 0)} steps in {training.get('seconds_train', 0):.0f} s"
+    )
+    print(f"bundle: {bundle.path}")
+    print(f"next:   shelfwise evaluate {bundle.path} {loaded.data.source} --out {folder}")
+
+
+def _train_function() -> Callable[..., Bundle]:
+    """`train.run.train`, or a clear word on what to install."""
+    from shelfwise.errors import MissingExtraError
+
+    try:
+        import onnxscript  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("torch", "train") from None
+    from shelfwise.train.run import train as function
+
+    return function
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Watch], None]]:
+    """A bar with samples/s, loss and time left on a terminal; elsewhere one line per epoch."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _line_per_epoch
+        return
+    columns = (
+        TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+        BarColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("train", total=None, figures="")
+
+        def watch(moment: Watch) -> None:
+            record = moment.record
+            figures = f"loss {record.loss:.3f}  {record.samples / max(record.seconds, 1e-9):,.0f} samples/s"
+            if moment.validation_accuracy is not None:
+                figures += f"  val {moment.validation_accuracy:.4f}"
+            bar.update(task, completed=record.step, total=moment.steps, figures=figures)
+
+        yield watch
+
+
+def _line_per_epoch(moment: Watch) -> None:
+    """One line at the end of each epoch and of the run."""
+    record = moment.record
+    per_epoch = round(record.step / record.epoch)
+    if record.step % per_epoch and record.step != moment.steps:
+        return
+    accuracy = moment.validation_accuracy
+    validated = f"  val {accuracy:.4f}" if accuracy is not None else ""
+    print(
+        f"epoch {record.epoch:.1f}  step {record.step}/{moment.steps}  loss {record.loss:.3f}{validated}",
+        flush=True,
+    )

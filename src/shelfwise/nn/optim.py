@@ -1,0 +1,109 @@
+"""Optimizers: Muon for convolutions, Nesterov SGD or AdamW for the rest, and a weight average."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from shelfwise.config import TrainConfig
+
+
+def orthogonalize(matrix: Float[Tensor, "M N"], steps: int = 3) -> Float[Tensor, "M N"]:
+    """The nearest semi-orthogonal matrix, roughly: a quintic Newton-Schulz iteration in bfloat16.
+
+    Coefficients and the reason for stopping early: Keller Jordan, "Muon" (2024). Singular values end
+    between about 0.5 and 1.5 and not at 1, which trains as well."""
+    x: Tensor = matrix.bfloat16()
+    x = x / (x.norm() + 1e-7)
+    transposed = x.size(0) > x.size(1)
+    if transposed:
+        x = x.T
+    for _ in range(steps):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x.T if transposed else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum orthogonalised per filter matrix; each weight's norm is reset to sqrt(out) at every step.
+
+    For convolutions that are followed by a normalisation, where the weight's norm has no say."""
+
+    def __init__(self, params: Iterable[Tensor], lr: float, momentum: float = 0.6) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """One update of every parameter that has a gradient."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if "momentum" not in state:
+                    state["momentum"] = torch.zeros_like(weight)
+                momentum = state["momentum"].mul_(group["momentum"]).add_(weight.grad)
+                nesterov = weight.grad.add(momentum, alpha=group["momentum"])
+                update = orthogonalize(nesterov.reshape(len(nesterov), -1)).view_as(weight)
+                weight.mul_(len(weight) ** 0.5 / weight.norm())
+                weight.add_(update.to(weight.dtype), alpha=-group["lr"])
+
+
+def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """The optimizers of a run; every parameter group remembers its peak rate as `peak`.
+
+    Weight decay goes to matrices only, never to biases and normalisations."""
+    weights = [p for p in model.parameters() if p.requires_grad]
+    filters = [
+        module.weight
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Conv2d) and "stem" not in name and module.weight.requires_grad
+    ]
+    taken = {id(p) for p in filters} if config.optimizer == "muon" else set()
+    rest = [p for p in weights if id(p) not in taken]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    optimizers: list[torch.optim.Optimizer] = []
+    if config.optimizer == "adamw":
+        optimizers = [torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99))]
+    elif config.optimizer == "sgd":
+        optimizers = [torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=True)]
+    else:
+        if filters:
+            optimizers.append(Muon(filters, lr=config.lr, momentum=config.momentum))
+        optimizers.append(
+            torch.optim.SGD(groups, lr=config.sgd_lr, momentum=config.sgd_momentum, nesterov=True)
+        )
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak"] = group["lr"]
+    return optimizers
+
+
+class WeightAverage:
+    """An exponential moving average of a model's weights and buffers, on the model's device.
+
+    The decay is (1 + n) / (10 + n) after n updates while that is smaller, so that the start is forgotten."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self.tensors = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Move the average towards the model's present weights."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        for name, value in model.state_dict().items():
+            if value.is_floating_point():
+                self.tensors[name].lerp_(value, 1 - decay)
+            else:
+                self.tensors[name].copy_(value)

@@ -1,1 +1,0 @@
-"""The one inference path: raw pixels or products in, logits, probabilities and vectors out."""

@@ -1,0 +1,156 @@
+"""`Predictor`: raw pixels or products in, logits, probabilities and vectors out.
+
+Shapes: B pictures, H x W x C raw pixels, K classes, T texts, E dimensions of the shared space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from numpy import ndarray
+
+from shelfwise.bundle import Bundle
+from shelfwise.data.preprocess import Preprocessor
+from shelfwise.data.tokens import TokenizerConfig, tokenize
+from shelfwise.decide.temperature import apply_temperature
+from shelfwise.errors import BundleError
+from shelfwise.predict.onnx_backend import Backend, OnnxBackend
+from shelfwise.schema import LabelScore, Prediction, Product
+
+CHUNK = 256
+"""Pictures in one model call: bounds the memory of a large request."""
+
+
+class Predictor:
+    """A bundle that answers. Safe to share between threads."""
+
+    def __init__(self, bundle: Bundle, backend: Backend) -> None:
+        self.bundle = bundle
+        self._backend = backend
+        self._preprocessor = Preprocessor(bundle.config.preprocess)
+
+    @classmethod
+    def load(
+        cls, path: Path | str, *, threads: int | None = None, backend: Literal["onnx", "torch"] = "onnx"
+    ) -> Predictor:
+        """Open a bundle; `threads` bounds the cores of one call. Torch needs the `train` extra."""
+        bundle = Bundle.open(Path(path))
+        if backend == "onnx":
+            return cls(bundle, OnnxBackend(bundle, threads))
+        from shelfwise.predict.torch_backend import TorchBackend
+
+        return cls(bundle, TorchBackend(bundle))
+
+    def logits(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B K"]:
+        """Scores before temperature scaling, of pictures that are already prepared."""
+        return self._run(pixels)[0]
+
+    def probabilities(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B K"]:
+        """Calibrated probabilities of prepared pictures."""
+        return self._calibrated(self.logits(pixels))
+
+    def embed_pictures(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B E"]:
+        """Unit vectors in the space shared with texts."""
+        self._need_text()
+        vectors = self._run(pixels)[1]
+        assert vectors is not None
+        return vectors
+
+    def embed_texts(self, texts: Sequence[str]) -> Float32[ndarray, "T E"]:
+        """Unit vectors in the space shared with pictures."""
+        tokenizer = self._need_text()
+        parts = [
+            self._backend.text(tokenize(texts[i : i + CHUNK], tokenizer))
+            for i in range(0, max(1, len(texts)), CHUNK)
+        ]
+        return np.concatenate(parts)[: len(texts)]
+
+    def predict(
+        self, products: Sequence[Product], *, top: int = 3, image_root: Path | None = None
+    ) -> list[Prediction]:
+        """One answer for each product, in order; a product that cannot be answered fails alone."""
+        return [
+            answer
+            for i in range(0, len(products), CHUNK)
+            for answer in self._predict_chunk(products[i : i + CHUNK], top, image_root)
+        ]
+
+    def stream(
+        self, products: Iterator[Product], *, top: int = 3, image_root: Path | None = None
+    ) -> Iterator[Prediction]:
+        """`predict` over any number of products in bounded memory."""
+        chunk: list[Product] = []
+        for product in products:
+            chunk.append(product)
+            if len(chunk) == CHUNK:
+                yield from self._predict_chunk(chunk, top, image_root)
+                chunk = []
+        yield from self._predict_chunk(chunk, top, image_root)
+
+    def _predict_chunk(
+        self, products: Sequence[Product], top: int, image_root: Path | None
+    ) -> list[Prediction]:
+        """Answers for at most `CHUNK` products."""
+        if not products:
+            return []
+        numbers = range(len(products))
+        batch, errors, warnings = self._preprocessor.batch(products, image_root or Path(), rows=numbers)
+        why = {error.row: error.why for error in errors}
+        notes: dict[int, list[str]] = {}
+        for warning in warnings:
+            notes.setdefault(warning.row, []).append(warning.kind)
+        probabilities = iter(self.probabilities(batch.pixels))
+        answers = []
+        for i, product in zip(numbers, products, strict=True):
+            warned = tuple(notes.get(i, ()))
+            if i in why:
+                answers.append(self._failure(product.id, why[i], warned))
+            else:
+                answers.append(self._answer(product.id, next(probabilities), top, warned))
+        return answers
+
+    def _failure(self, id: str, why: str, warnings: tuple[str, ...]) -> Prediction:
+        return Prediction(id=id, status="failed", error=why, warnings=warnings, bundle=self.bundle.label)
+
+    def _answer(self, id: str, probabilities: ndarray, top: int, warnings: tuple[str, ...]) -> Prediction:
+        """The answer for one row of probabilities [K]."""
+        best = np.argsort(-probabilities, kind="stable")[: max(1, top)]
+        scores = tuple(
+            LabelScore(label=self.bundle.classes[k], probability=min(1.0, float(probabilities[k])))
+            for k in best
+        )
+        return Prediction(
+            id=id,
+            status="ok",
+            target=self.bundle.meta.target,
+            label=scores[0].label,
+            probability=scores[0].probability,
+            top=scores,
+            warnings=warnings,
+            bundle=self.bundle.label,
+        )
+
+    def _run(self, pixels: ndarray) -> tuple[ndarray, ndarray | None]:
+        """The picture network over any number of rows, in chunks."""
+        parts = [self._backend.picture(pixels[i : i + CHUNK]) for i in range(0, len(pixels), CHUNK)]
+        if not parts:
+            return np.zeros((0, len(self.bundle.classes)), np.float32), np.zeros((0, 1), np.float32)
+        logits = np.concatenate([part[0] for part in parts])
+        if parts[0][1] is None:
+            return logits, None
+        return logits, np.concatenate([part[1] for part in parts if part[1] is not None])
+
+    def _calibrated(self, logits: ndarray) -> ndarray:
+        return apply_temperature(logits, self.bundle.temperature).astype(np.float32)
+
+    def _need_text(self) -> TokenizerConfig:
+        tokenizer = self.bundle.meta.tokenizer
+        if tokenizer is None:
+            raise BundleError(
+                f"bundle '{self.bundle.path}' has no text tower; train it with text.align = true"
+            )
+        return tokenizer

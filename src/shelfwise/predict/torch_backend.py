@@ -1,0 +1,49 @@
+"""The torch backend: the very modules that were trained, in float32; the reference for the export."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from numpy import ndarray
+from safetensors.torch import load_file
+from torch import nn
+
+from shelfwise.bundle import Bundle
+from shelfwise.nn.build import build_classifier, build_dual
+from shelfwise.nn.dual import DualEncoder
+
+
+def load_model(bundle: Bundle) -> nn.Module:
+    """The bundle's network with its weights, in evaluation mode: a DualEncoder, or a PictureClassifier
+    where there is no text tower."""
+    meta = bundle.meta
+    model: nn.Module = build_classifier(
+        bundle.config, classes=len(meta.classes), mean=meta.mean, std=meta.std
+    )
+    if meta.tokenizer is not None:
+        model = build_dual(model, bundle.config, meta.tokenizer)  # type: ignore[arg-type]
+    model.load_state_dict(load_file(bundle.path / "model.safetensors"))
+    return model.eval()
+
+
+class TorchBackend:
+    """The bundle's weights in torch."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.model = load_model(bundle)
+
+    @torch.inference_mode()
+    def picture(self, pixels: UInt8[ndarray, "B H W C"]) -> tuple[ndarray, ndarray | None]:
+        """Logits and unit vectors."""
+        outputs = self.model(torch.from_numpy(pixels))
+        if isinstance(outputs, tuple):
+            return outputs[0].numpy(), outputs[1].numpy()
+        return outputs.numpy(), None
+
+    @torch.inference_mode()
+    def text(self, ids: Int64[ndarray, "T L"]) -> Float32[ndarray, "T E"]:
+        """Unit vectors of tokenised texts."""
+        if not isinstance(self.model, DualEncoder):
+            raise ValueError("this bundle has no text tower")
+        vectors: ndarray = self.model.text(torch.from_numpy(ids)).numpy()
+        return vectors

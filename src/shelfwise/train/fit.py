@@ -1,0 +1,175 @@
+"""Consume the loop's records: validate, stop early, write checkpoints and the journal, show progress."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from shelfwise.data.labelled import LabelledPictures
+from shelfwise.errors import TrainingError
+from shelfwise.train.checkpoint import Tree, checkpoints, load_checkpoint, save_checkpoint
+from shelfwise.train.journal import Journal
+from shelfwise.train.loop import Loader, Run, StepRecord, autocast, batched, total_steps, train_steps
+
+LOG_EVERY = 20
+
+
+@dataclass
+class Progress:
+    """Where a run stands, for checkpoints and early stopping."""
+
+    best_accuracy: float = -1.0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    validations_without_gain: int = 0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One moment of a run, for a progress bar."""
+
+    record: StepRecord
+    steps: int
+    validation_accuracy: float | None
+
+
+def fit(
+    run: Run,
+    loader: Loader,
+    validation: LabelledPictures,
+    *,
+    mixup_beta: float,
+    folder: Path,
+    fingerprint: Tree,
+    resume: bool,
+    watch: Callable[[Watch], None] = lambda _: None,
+) -> dict[str, Tensor]:
+    """Train to the end or to an early stop; the weights to keep.
+
+    Checkpoints go to `folder/checkpoints`, the journal to `folder/journal.jsonl`. `fingerprint` is what
+    must not change between start and resume. Ctrl-C writes a checkpoint and raises a TrainingError."""
+    config = run.config
+    progress = Progress()
+    if resume:
+        _resume(run, progress, folder, fingerprint)
+    steps = total_steps(config, len(loader))
+    classes = len(validation.classes)
+    journal = Journal(folder, resume_step=run.step, tensorboard=config.tensorboard)
+    save_every = config.checkpoint_every or len(loader)
+    evaluate_every = round(config.evaluate_every * len(loader)) if config.evaluate_every else steps
+
+    def save() -> None:
+        tree = {"run": run.state(), "progress": asdict(progress), "fingerprint": fingerprint}
+        save_checkpoint(folder / "checkpoints", run.step, tree, keep=config.keep)
+
+    accuracy: float | None = None
+    try:
+        with interrupt_flag() as interrupted:
+            if _out_of_patience(progress, config.patience):
+                return progress.best_weights
+            for record in train_steps(run, loader, classes=classes, mixup_beta=mixup_beta):
+                done = record.step >= steps
+                if record.step % LOG_EVERY == 0 or done:
+                    journal.add(asdict(record))
+                if (record.step % max(1, evaluate_every) == 0 or done) and len(validation):
+                    accuracy = accuracy_of(run, validation)
+                    journal.add({"step": record.step, "epoch": record.epoch, "val_accuracy": accuracy})
+                    _note(progress, accuracy, run, keep_weights=config.patience is not None)
+                watch(Watch(record, steps, accuracy))
+                stop = _out_of_patience(progress, config.patience)
+                if record.step % save_every == 0 or done or stop or interrupted.is_set():
+                    save()
+                if interrupted.is_set() and not done:
+                    raise TrainingError(
+                        f"interrupted after step {record.step} of {steps}, nothing lost; go on with --resume"
+                    )
+                if stop:
+                    break
+    finally:
+        journal.close()
+    return progress.best_weights or run.weights()
+
+
+def accuracy_of(run: Run, data: LabelledPictures) -> float:
+    """Accuracy of the weights that would be kept, on rows that have a label."""
+    predicted = logits_of(run, data).argmax(1)
+    labels = torch.from_numpy(data.labels)
+    known = labels >= 0
+    return float((predicted == labels)[known].float().mean()) if known.any() else 0.0
+
+
+def logits_of(run: Run, data: LabelledPictures) -> Tensor:
+    """Logits [N, K] of the weights that would be kept."""
+    present = {name: tensor.detach().clone() for name, tensor in run.model.state_dict().items()}
+    run.model.load_state_dict(run.weights())
+    run.model.eval()
+    with autocast(run.config, run.device):
+        logits = batched(run.model, torch.from_numpy(data.images), run.device)
+    run.model.load_state_dict(present)
+    return logits
+
+
+@contextmanager
+def interrupt_flag() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets, so that a step is never torn; a second Ctrl-C interrupts at once."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def on_interrupt(_signal: int, _frame: object) -> None:
+        if flag.is_set():
+            raise KeyboardInterrupt
+        flag.set()
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _resume(run: Run, progress: Progress, folder: Path, fingerprint: Tree) -> None:
+    """Restore the newest checkpoint, if there is one; refuse one of another configuration."""
+    found = checkpoints(folder / "checkpoints")
+    if not found:
+        return
+    tree = load_checkpoint(found[-1])
+    for key, value in fingerprint.items():
+        saved = tree["fingerprint"].get(key)
+        if saved != value:
+            raise TrainingError(
+                f"{found[-1]} was made with {key} = {saved!r}, the config now says {value!r}: "
+                "take the old value back, or train into another --out"
+            )
+    run.restore(tree["run"])
+    for name, value in tree["progress"].items():
+        setattr(progress, name, value)
+
+
+def _note(progress: Progress, accuracy: float, run: Run, *, keep_weights: bool) -> None:
+    """Remember the best validation so far."""
+    if accuracy > progress.best_accuracy:
+        progress.best_accuracy = accuracy
+        progress.validations_without_gain = 0
+        if keep_weights:
+            progress.best_weights = run.weights()
+    else:
+        progress.validations_without_gain += 1
+
+
+def _out_of_patience(progress: Progress, patience: int | None) -> bool:
+    return patience is not None and progress.validations_without_gain >= patience
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Put `weights` into `model` and set it to evaluation."""
+    model.load_state_dict(weights)
+    model.eval()

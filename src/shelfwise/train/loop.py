@@ -1,0 +1,196 @@
+"""The training loop: a generator of step records; whoever wants a log, a plot or a stop consumes them.
+
+All randomness of step n comes from (seed, n), so a resumed run needs no random state.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
+
+from shelfwise.config import TrainConfig
+from shelfwise.errors import TrainingError
+from shelfwise.nn.losses import mixup, soft_cross_entropy, soft_targets
+from shelfwise.nn.optim import WeightAverage, build_optimizers
+from shelfwise.train.checkpoint import Tree
+from shelfwise.train.schedule import learning_rate_factor
+
+
+@runtime_checkable
+class LoadedBatch(Protocol):
+    """What a loader yields."""
+
+    @property
+    def pixels(self) -> UInt8[Tensor, "B H W C"]:
+        """Raw pictures."""
+
+    @property
+    def labels(self) -> Int64[Tensor, "B"]:
+        """Class numbers; -1 is missing."""
+
+    @property
+    def rows(self) -> Int64[Tensor, "B"]:
+        """Row numbers in the data set."""
+
+
+@runtime_checkable
+class Loader(Protocol):
+    """Batches whose order is a pure function of seed and epoch."""
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[LoadedBatch]:
+        """The batches of one epoch from number `start` on."""
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one optimizer step did."""
+
+    step: int
+    """Steps finished, this one included."""
+    epoch: float
+    loss: float
+    lr: float
+    samples: int
+    seconds: float
+
+
+@dataclass
+class Run:
+    """Everything that a training run changes as it goes."""
+
+    model: nn.Module
+    config: TrainConfig
+    device: torch.device
+    step: int = 0
+    optimizers: list[torch.optim.Optimizer] = field(init=False)
+    average: WeightAverage | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.model.to(self.device)
+        if self.config.channels_last:
+            self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizers = build_optimizers(self.model, self.config)
+        self.average = WeightAverage(self.model, self.config.ema) if self.config.ema else None
+
+    def state(self) -> Tree:
+        """All that a checkpoint needs."""
+        average = self.average
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "average": {"updates": average.updates, "tensors": average.tensors} if average else None,
+        }
+
+    def restore(self, state: Tree) -> None:
+        """Go back to what `state` returned."""
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        if self.average and state["average"]:
+            self.average.updates = state["average"]["updates"]
+            for name, tensor in state["average"]["tensors"].items():
+                self.average.tensors[name].copy_(tensor)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights to evaluate and keep: the average where there is one; a copy."""
+        source = self.average.tensors if self.average else self.model.state_dict()
+        return {name: tensor.detach().clone() for name, tensor in source.items()}
+
+
+def step_seed(seed: int, step: int) -> int:
+    """A seed for one step, far from its neighbours' (the mixing constant is splitmix64's)."""
+    return (seed * 1_000_003 + step + 1) * 0x9E3779B97F4A7C15 % 2**63
+
+
+def total_steps(config: TrainConfig, batches_per_epoch: int) -> int:
+    """Steps of the whole run; at least one."""
+    return max(1, round(config.epochs * batches_per_epoch))
+
+
+def train_steps(run: Run, loader: Loader, *, classes: int, mixup_beta: float = 0.0) -> Iterator[StepRecord]:
+    """Train from `run.step` to the end, one record after each step; `run` is whole whenever this yields."""
+    config = run.config
+    steps = total_steps(config, len(loader))
+    generator = torch.Generator()
+    while run.step < steps:
+        epoch, start = divmod(run.step, len(loader))
+        for batch in loader.batches(epoch, start):
+            began = time.perf_counter()
+            generator.manual_seed(step_seed(config.seed, run.step))
+            torch.manual_seed(step_seed(config.seed, run.step))
+            factor = learning_rate_factor(run.step, steps, config)
+            pixels = batch.pixels.to(run.device)
+            targets = soft_targets(batch.labels.to(run.device), classes, config.label_smoothing)
+            if mixup_beta:
+                pixels, targets = mixup(pixels, targets, beta=mixup_beta, generator=generator)
+            loss = _optimize(run, pixels, targets, factor)
+            run.step += 1
+            yield StepRecord(
+                step=run.step,
+                epoch=run.step / len(loader),
+                loss=loss,
+                lr=config.lr * factor,
+                samples=len(pixels),
+                seconds=time.perf_counter() - began,
+            )
+            if run.step >= steps:
+                return
+
+
+def _optimize(
+    run: Run, pixels: UInt8[Tensor, "B H W C"], targets: Float[Tensor, "B K"], factor: float
+) -> float:
+    """One optimizer step over one batch in micro-batches; the mean loss in nats."""
+    config = run.config
+    run.model.train()
+    for optimizer in run.optimizers:
+        optimizer.zero_grad(set_to_none=True)
+    total = 0.0
+    chunks = zip(pixels.chunk(config.accumulate), targets.chunk(config.accumulate), strict=True)
+    for some_pixels, some_targets in chunks:
+        with autocast(config, run.device):
+            logits = run.model(some_pixels)
+        loss = soft_cross_entropy(logits, some_targets) * (len(some_pixels) / len(pixels))
+        loss.backward()
+        total += loss.item()
+    if not math.isfinite(total):
+        raise TrainingError(
+            f"the loss became {total} at step {run.step + 1}; the last checkpoint is whole: "
+            f"lower train.lr (now {config.lr}), or set train.clip"
+        )
+    if config.clip is not None:
+        nn.utils.clip_grad_norm_(run.model.parameters(), config.clip)
+    for optimizer in run.optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        optimizer.step()
+    if run.average:
+        run.average.update(run.model)
+    return total
+
+
+def autocast(config: TrainConfig, device: torch.device) -> AbstractContextManager[object]:
+    """Mixed precision as configured."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16")
+
+
+@torch.no_grad()
+def batched(
+    function: Callable[[Tensor], Tensor], pixels: UInt8[Tensor, "N H W C"], device: torch.device
+) -> Float[Tensor, "N D"]:
+    """`function` over raw pixels in batches of 1,000, in float32 on the CPU."""
+    parts = [function(part.to(device)).float().cpu() for part in pixels.split(1000)]
+    return torch.cat(parts)

@@ -1,0 +1,257 @@
+"""One training run from a configuration to a bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shelfwise.bundle import Bundle, BundleInfo, now
+from shelfwise.config import Config
+from shelfwise.data.datasets import load_labelled
+from shelfwise.data.labelled import LabelledPictures
+from shelfwise.data.prompts import class_prompts
+from shelfwise.data.statistics import pixel_statistics
+from shelfwise.data.tokens import TokenizerConfig
+from shelfwise.decide.temperature import fit_temperature
+from shelfwise.errors import ConfigError, TrainingError
+from shelfwise.nn.build import build_classifier
+from shelfwise.nn.loaders import MemoryLoader
+from shelfwise.nn.towers import PictureClassifier
+from shelfwise.train.align import align_text
+from shelfwise.train.allocator import keep_freed_memory
+from shelfwise.train.checkpoint import checkpoints
+from shelfwise.train.fit import Watch, fit, load_weights
+from shelfwise.train.loop import Run, batched
+from shelfwise.train.package import package
+
+log = logging.getLogger(__name__)
+
+ALIGN_ROWS = 20_000
+"""Rows whose features the text alignment sees: more does not help it."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The data of a run."""
+
+    train: LabelledPictures
+    validation: LabelledPictures
+    source: str
+    target: str
+
+
+def train(
+    config: Config,
+    out: Path,
+    *,
+    resume: bool = False,
+    init_from: Path | None = None,
+    watch: Callable[[Watch], None] = lambda _: None,
+    inputs: Inputs | None = None,
+) -> Bundle:
+    """Train as `config` says and write `out/bundle`; journal and checkpoints go to `out` as well.
+
+    A finished run with the same configuration is returned as it is when `resume` is set. Without
+    `resume`, an `out` that holds an unfinished run is refused, so that nothing is overwritten by a slip."""
+    began, cpu_began = time.perf_counter(), time.process_time()
+    finished = _finished(config, out) if resume else None
+    if finished is not None:
+        return finished
+    _refuse_to_overwrite(out, resume)
+    if config.train.threads is not None:
+        torch.set_num_threads(config.train.threads)
+    device = pick_device(config.train.device)
+    keep_freed_memory()
+    data = inputs or load_inputs(config)
+    log.info("%d rows to train on, %d to validate", len(data.train), len(data.validation))
+    statistics = pixel_statistics([data.train.images])
+    mean, std = tuple(map(float, statistics.mean)), tuple(map(float, statistics.std))
+    torch.manual_seed(config.train.seed)
+    model = build_classifier(config, classes=len(data.train.classes), mean=mean, std=std)
+    if init_from is not None:
+        _start_from(model, init_from, data.train.classes)
+    run = Run(model, config.train, device)
+    loader = MemoryLoader(
+        data.train,
+        batch_size=config.train.batch_size,
+        seed=config.train.seed,
+        order="balanced" if config.train.balanced else "shuffled",
+        augment=config.augment,
+    )
+    fit_began, fit_cpu = time.perf_counter(), time.process_time()
+    weights = fit(
+        run,
+        loader,
+        data.validation,
+        mixup_beta=config.augment.mixup,
+        folder=out,
+        fingerprint=fingerprint(config, data.train),
+        resume=resume,
+        watch=watch,
+    )
+    seconds_train, cpu_seconds = time.perf_counter() - fit_began, time.process_time() - fit_cpu
+    load_weights(model, weights)
+    logits = batched(model, torch.from_numpy(data.validation.images), device).numpy()
+    temperature = _temperature(logits, data.validation)
+    info: dict[str, Any] = {
+        "training": {
+            "seconds_train": seconds_train,
+            "cpu_seconds": cpu_seconds,
+            "steps": run.step,
+            "device": device.type,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        },
+        "validation": _validation(logits, data.validation),
+        "rows": {"train": len(data.train), "validation": len(data.validation)},
+    }
+    tokenizer = TokenizerConfig() if config.text.align else None
+    final: torch.nn.Module = model
+    if tokenizer is not None:
+        final = _align(model, data, config, tokenizer, device, temperature)
+    info["training"]["seconds_total"] = time.perf_counter() - began
+    info["training"]["cpu_seconds_total"] = time.process_time() - cpu_began
+    info["training"]["peak_memory_mb"] = peak_memory_mb()
+    meta = BundleInfo(
+        name=config.name,
+        version="",
+        created=now(),
+        target=data.target,
+        classes=data.train.classes,
+        source=data.source,
+        mean=mean,
+        std=std,
+        temperature=temperature,
+        tokenizer=tokenizer,
+        info=info,
+    )
+    sample = torch.from_numpy((data.validation if len(data.validation) else data.train).images[:64].copy())
+    return package(
+        final, info=meta, config=config, sample=sample, journal=out / "journal.jsonl", path=out / "bundle"
+    )
+
+
+def load_inputs(config: Config) -> Inputs:
+    """Training and validation rows of the configured data; ConfigError where there is nothing to learn."""
+    data = load_labelled(config, "train")
+    if not (data.labels >= 0).any():
+        raise ConfigError(f"'{config.data.source}' has no labelled training rows")
+    if len(data.classes) < 2:
+        raise ConfigError(f"'{config.data.source}' has one class only: {data.classes}")
+    source = Path(config.data.source).name
+    target = config.data.target or "category"
+    return Inputs(data, load_labelled(config, "validation"), source, target)
+
+
+def fingerprint(config: Config, data: LabelledPictures) -> dict[str, Any]:
+    """What must be the same when a run goes on: all settings that change its weights, and the data."""
+    dumped = config.model_dump(mode="json", include={"preprocess", "model", "augment", "train", "split"})
+    for free in ("device", "threads", "checkpoint_every", "keep", "tensorboard"):
+        del dumped["train"][free]
+    flat = {f"{section}.{key}": value for section, values in dumped.items() for key, value in values.items()}
+    digest = hashlib.sha256(np.ascontiguousarray(data.images).data)
+    digest.update(data.labels.tobytes())
+    return {**flat, "data": digest.hexdigest()[:16]}
+
+
+def pick_device(name: str) -> torch.device:
+    """The device to train on; ConfigError when a GPU is asked for and there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("train.device is 'cuda', but torch sees no GPU; use 'auto' or 'cpu'")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def peak_memory_mb() -> float:
+    """The process's largest resident set so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 if os.uname().sysname == "Linux" else 1024**2)
+
+
+def _finished(config: Config, out: Path) -> Bundle | None:
+    """The bundle in `out`, if it is whole and came from this very configuration."""
+    if not (out / "bundle" / "bundle.json").exists():
+        return None
+    bundle = Bundle.open(out / "bundle")
+    return bundle if bundle.config == config else None
+
+
+def _refuse_to_overwrite(out: Path, resume: bool) -> None:
+    found = checkpoints(out / "checkpoints")
+    if found and not resume:
+        raise TrainingError(
+            f"'{out}' holds a run at {found[-1].name}: go on with --resume, remove the folder, "
+            "or train into another --out"
+        )
+
+
+def _start_from(model: PictureClassifier, path: Path, classes: tuple[str, ...]) -> None:
+    """Take over a bundle's weights; the head's rows follow the class names, new classes start afresh."""
+    from shelfwise.predict.torch_backend import load_model
+
+    bundle = Bundle.open(path)
+    old = load_model(bundle)
+    donor = getattr(old, "classifier", old).state_dict()
+    present = model.state_dict()
+    head = donor.pop("head.weight")
+    wrong = [k for k, v in donor.items() if k not in present or present[k].shape != v.shape]
+    if wrong or head.shape[1] != present["head.weight"].shape[1]:
+        raise ConfigError(
+            f"--init-from '{path}': its network has another shape than [model] says; "
+            f"use the bundle's own [model] and [preprocess] (see {path / 'config.json'})"
+        )
+    rows = present["head.weight"].clone()
+    for k, name in enumerate(classes):
+        if name in bundle.classes:
+            rows[k] = head[bundle.classes.index(name)]
+    model.load_state_dict({**donor, "head.weight": rows})
+
+
+def _align(
+    model: PictureClassifier,
+    data: Inputs,
+    config: Config,
+    tokenizer: TokenizerConfig,
+    device: torch.device,
+    temperature: float,
+) -> torch.nn.Module:
+    """The dual encoder around `model`, aligned on at most `ALIGN_ROWS` training rows."""
+    generator = np.random.default_rng(config.train.seed)
+    rows = np.sort(generator.permutation(len(data.train))[:ALIGN_ROWS])
+    some = data.train.take(rows)
+    features: Tensor = batched(model.features, torch.from_numpy(some.images), device)
+    return align_text(
+        model.cpu(),
+        features,
+        torch.from_numpy(some.labels),
+        class_prompts(some.classes, use="train", source=data.source),
+        config=config,
+        tokenizer=tokenizer,
+        temperature=temperature,
+        seed=config.train.seed,
+    )
+
+
+def _validation(logits: np.ndarray, data: LabelledPictures) -> dict[str, float]:
+    known = data.labels >= 0
+    if not known.any():
+        return {}
+    return {"accuracy": float((logits.argmax(1) == data.labels)[known].mean())}
+
+
+def _temperature(logits: np.ndarray, data: LabelledPictures) -> float:
+    """The temperature fitted on labelled validation rows; 1 without any."""
+    known = data.labels >= 0
+    return fit_temperature(logits[known], data.labels[known]) if known.any() else 1.0
