@@ -65,7 +65,7 @@ class AugmentParams:
     box: Int32[Tensor, "N 4"] | None = None
     """Erased box: top, left, bottom, right; the last two excluded, all 0 where nothing is erased."""
 
-    def __getitem__(self, rows: slice) -> AugmentParams:
+    def __getitem__(self, rows: slice | Tensor) -> AugmentParams:
         """The parameters of some of the pictures."""
         return replace(
             self, **{f.name: v[rows] for f in fields(self) if (v := getattr(self, f.name)) is not None}
