@@ -63,7 +63,7 @@ class Interval:
 
 
 def row_weights(
-    rows: int, *, seed: int, resamples: int = RESAMPLES, groups: Shaped[ndarray, N] | None = None
+    rows: int, *, seed: int, resamples: int = RESAMPLES, groups: Shaped[ndarray, "N"] | None = None
 ) -> Iterator[Float[ndarray, "r N"]]:
     """Yield how often each row occurs in each resample, some resamples at a time.
 
@@ -84,7 +84,7 @@ def resampled_means(
     *,
     seed: int,
     resamples: int = RESAMPLES,
-    groups: Shaped[ndarray, N] | None = None,
+    groups: Shaped[ndarray, "N"] | None = None,
 ) -> Float[ndarray, "R M"]:
     """Return the mean of each of the M columns in each resample."""
     weights = row_weights(len(values), seed=seed, resamples=resamples, groups=groups)
@@ -92,12 +92,12 @@ def resampled_means(
 
 
 def resampled_counts(
-    categories: Int64[ndarray, N],
+    categories: Int64[ndarray, "N"],
     size: int,
     *,
     seed: int,
     resamples: int = RESAMPLES,
-    groups: Shaped[ndarray, N] | None = None,
+    groups: Shaped[ndarray, "N"] | None = None,
 ) -> Float[ndarray, "R size"]:
     """Return how often each category (0 .. size - 1) occurs in each resample."""
     weights = row_weights(len(categories), seed=seed, resamples=resamples, groups=groups)
@@ -105,11 +105,11 @@ def resampled_counts(
 
 
 def mean_of(
-    values: Shaped[ndarray, N],
+    values: Shaped[ndarray, "N"],
     *,
     seed: int,
     resamples: int = RESAMPLES,
-    groups: Shaped[ndarray, N] | None = None,
+    groups: Shaped[ndarray, "N"] | None = None,
 ) -> Sampled:
     """Return the mean of a per-row value, such as correctness, with its resamples; NaN without rows."""
     if not len(values):

@@ -88,7 +88,7 @@ def weighted_f1(scores: ClassScores) -> Float[ndarray, "*R"]:
     return _ratio((scores.f1 * scores.support).sum(axis=-1), scores.support.sum(axis=-1))
 
 
-def one_vs_rest_auroc(scores: Float[ndarray, "N K"], labels: Int64[ndarray, N]) -> Float[ndarray, "K"]:
+def one_vs_rest_auroc(scores: Float[ndarray, "N K"], labels: Int64[ndarray, "N"]) -> Float[ndarray, "K"]:
     """Return for each class the chance that a row of it scores above a row of another, ties half.
 
     The Mann-Whitney form, by mid-ranks (Fawcett 2006, Pattern Recognition Letters 27, section 7).
@@ -97,8 +97,8 @@ def one_vs_rest_auroc(scores: Float[ndarray, "N K"], labels: Int64[ndarray, N]) 
 
 
 def auroc_parts(
-    scores: Float[ndarray, "N K"], labels: Int64[ndarray, N]
-) -> tuple[Float[ndarray, "K"], Float[ndarray, N]]:
+    scores: Float[ndarray, "N K"], labels: Int64[ndarray, "N"]
+) -> tuple[Float[ndarray, "K"], Float[ndarray, "N"]]:
     """Return the AUROC of each class, and what each row adds to their mean over classes.
 
     The row values have that mean as their own mean; resampling them gives its interval at the price of one
