@@ -8,6 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.setup-$(TORCH)
 SOURCES := $(shell find src -name '*.py')
 DEMO := results/demo
+BENCHMARKS := help loader
 
 setup: $(STAMP)
 
@@ -42,4 +43,5 @@ fix: $(STAMP)
 	$(BIN)/python scripts/cli_reference.py
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/help.py
+	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	$(BIN)/python benchmarks/tables.py
