@@ -36,4 +36,4 @@ def main() -> None:
 
 
 # The verbs, each in its file; importing one adds it. They stand last because they need `app`.
-from shelfwise.cli import data_get, data_inspect, data_report, evaluate, predict, train  # noqa: E402, F401
+from shelfwise.cli import data_augment, data_get, data_inspect, data_report, evaluate, predict, train  # noqa: E402, F401
