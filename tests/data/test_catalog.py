@@ -124,6 +124,17 @@ def test_an_unclosed_quote_in_a_long_file_costs_one_row_too(read: Callable[..., 
     assert errors(items) == [(2, "unclosed_quote")]
 
 
+def test_two_unclosed_quotes_do_not_swallow_the_rows_between(read: Callable[..., list[object]]) -> None:
+    items = read('id,title\n1,"a\n2,b\n3,c\n4,"d\n5,e\n6,"f ""x"" g"\n')
+    assert [product.id for product in products(items)] == ["2", "3", "5", "6"]
+    assert errors(items) == [(2, "unclosed_quote"), (5, "unclosed_quote")]
+
+
+def test_a_sloppy_quote_inside_one_line_is_read_leniently(read: Callable[..., list[object]]) -> None:
+    items = read('id,title\n1,"5" heels"\n2,7" heels\n')
+    assert [product.title for product in products(items)] == ['5 heels"', '7" heels']
+
+
 def test_a_cell_over_the_field_limit_is_one_bad_row(read: Callable[..., list[object]]) -> None:
     items = read(f"id,title\n1,{'x' * 140_000}\n2,b\n")
     assert errors(items) == [(2, "unreadable_row")]

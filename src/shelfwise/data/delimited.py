@@ -62,8 +62,8 @@ class _Feed:
 def read_records(lines: Iterable[Line], delimiter: str) -> Iterator[Record]:
     """Every record that is not blank, the line of column names included.
 
-    A record whose quote does not close before the file ends, or within csv's field limit of 128 KB, is a
-    problem of its first line alone: reading goes on with the second."""
+    A record whose quote does not close properly before the file ends, or within csv's field limit of
+    128 KB, is a problem of its first line alone: reading goes on with the second."""
     feed = _Feed(lines)
     reader = csv.reader(feed, delimiter=delimiter)
     number = 0
@@ -77,7 +77,7 @@ def read_records(lines: Iterable[Line], delimiter: str) -> Iterator[Record]:
         except csv.Error as error:
             problem = ("unreadable_row", str(error))
         number += 1
-        if feed.ended or (problem and len(feed.taken) > 1):
+        if feed.ended or (len(feed.taken) > 1 and (problem or not _is_strict(feed.taken, delimiter))):
             feed.give_back_all_but_first()
             problem = ("unclosed_quote", "a quote opens and never closes")
         repaired = any(line.repaired for line in feed.taken)
@@ -85,6 +85,18 @@ def read_records(lines: Iterable[Line], delimiter: str) -> Iterator[Record]:
             yield Record(number, (feed.taken[0].text.rstrip("\r\n"),), repaired, problem)
         elif cells:
             yield Record(number, tuple(cells), repaired)
+
+
+def _is_strict(lines: list[Line], delimiter: str) -> bool:
+    """Whether the lines are one record by the letter of the format.
+
+    Where a quote is left open by mistake, the next quote of the file closes it, with text right behind:
+    read leniently, all rows between would silently become one product."""
+    try:
+        next(csv.reader((line.text for line in lines), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return False
+    return True
 
 
 def find_delimiter(lines: Iterable[Line]) -> str:
