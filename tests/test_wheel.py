@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -72,3 +73,12 @@ def test_the_installed_command_answers(clean: Path) -> None:
 def test_the_installed_command_maps_errors_to_two(clean: Path) -> None:
     answer = run(clean / "bin" / "shelfwise", "data", "get", "unheard-of", cwd=clean)
     assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
+
+
+def test_the_installed_command_predicts(clean: Path, tiny_bundle: Path) -> None:
+    pictures = sorted((ROOT / "examples" / "pictures").glob("*.png"))
+    answer = run(clean / "bin" / "shelfwise", "predict", tiny_bundle, *pictures, "--json", cwd=clean)
+    assert answer.returncode == 0, answer.stderr
+    said = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [each["id"] for each in said] == [str(path) for path in pictures]
+    assert {each["status"] for each in said} == {"ok"}
