@@ -26,7 +26,7 @@ class Batch:
 
     ids: tuple[str, ...]
     pixels: UInt8[ndarray, "B H W C"]
-    has_picture: Bool[ndarray, B]
+    has_picture: Bool[ndarray, "B"]
 
 
 class Preprocessor:
