@@ -18,11 +18,15 @@ $(STAMP): pyproject.toml constraints.txt scripts/setup.sh
 	@touch $@
 
 demo: $(DEMO)/report.html
-	$(BIN)/shelfwise predict $(DEMO)/bundle examples/pictures/*.png
+	@$(BIN)/shelfwise predict $(DEMO)/bundle examples/pictures/*.png
+	@echo
+	@echo "Look at   $(DEMO)/report.html"
+	@echo "Your own  $(BIN)/shelfwise predict $(DEMO)/bundle PHOTO..."
+	@echo "A shop's  $(BIN)/shelfwise data inspect products.csv"
 
 $(DEMO)/report.html: configs/demo.toml $(SOURCES) | $(STAMP)
 	$(BIN)/shelfwise data get fashion-mnist
-	$(BIN)/shelfwise train configs/demo.toml --out $(DEMO)
+	$(BIN)/shelfwise train configs/demo.toml --out $(DEMO) --resume
 	$(BIN)/shelfwise evaluate $(DEMO)/bundle fashion-mnist --out $(DEMO)
 
 test: $(STAMP)
