@@ -187,6 +187,14 @@ def test_an_empty_batch_and_a_level_without_effect_pass_through() -> None:
     assert torch.equal(apply(pixels, drawn(AugmentConfig(), 4)), pixels)
 
 
+def test_a_large_batch_is_warped_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, params = pictures(11, channels=3), drawn(EVERYTHING, 11)
+    whole = apply(pixels, params)
+    for piece in (1, 28 * 28 * 3 * 4):
+        monkeypatch.setattr("shelfwise.nn.geometry.PIECE", piece)
+        assert torch.equal(apply(pixels, params), whole)
+
+
 def test_parameters_of_a_part_augment_that_part() -> None:
     pixels, params = pictures(12), drawn(EVERYTHING, 12)
     assert torch.equal(apply(pixels, params)[5:9], apply(pixels[5:9], params[5:9]))

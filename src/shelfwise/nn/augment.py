@@ -12,7 +12,7 @@ B, N: pictures; H, W, C: height, width, channels.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -67,9 +67,8 @@ class AugmentParams:
 
     def __getitem__(self, rows: slice | Tensor) -> AugmentParams:
         """The parameters of some of the pictures."""
-        return replace(
-            self, **{f.name: v[rows] for f in fields(self) if (v := getattr(self, f.name)) is not None}
-        )
+        parts = (self.affine, self.flip, self.shift, self.blur, self.box)
+        return AugmentParams(*(None if part is None else part[rows] for part in parts))
 
 
 def draw(
