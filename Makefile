@@ -3,7 +3,7 @@
 .PHONY: setup demo test check fix bench
 .DEFAULT_GOAL := demo
 
-TORCH ?= cpu
+TORCH ?= $(or $(patsubst .venv/.setup-%,%,$(firstword $(wildcard .venv/.setup-*))),cpu)
 BIN := .venv/bin
 STAMP := .venv/.setup-$(TORCH)
 SOURCES := $(shell find src -name '*.py')

@@ -98,6 +98,7 @@ def test_cuda_is_taken_only_where_it_is_asked_for(machine: Path) -> None:
     asked, _ = installed(machine, "TORCH=cuda")
     assert "torch===" in asked
     assert "+cpu" not in asked
+    assert make(machine, "setup").stdout == "make: Nothing to be done for 'setup'.\n"  # and is kept
 
 
 def test_a_second_run_does_nothing_and_changed_pins_do(machine: Path) -> None:
