@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,8 +15,10 @@ from shelfwise.errors import ConfigError
 
 if TYPE_CHECKING:
     from shelfwise.config import CatalogConfig
-    from shelfwise.data.labelled import LabelledPictures
     from shelfwise.predict import Predictor
+
+
+PartName = Literal["train", "validation", "test"]
 
 
 class Part(StrEnum):
@@ -37,10 +39,15 @@ def evaluate(
             "pictures, or fashion-mnist.",
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for metrics.json, report.html and the plots.")],
+    out: Annotated[
+        Path, typer.Option(file_okay=False, help="Folder for metrics.json, report.html and the plots.")
+    ],
     part: Annotated[Part, typer.Option(help="Which rows of the catalogue.")] = Part.test,
     seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
-    threads: Annotated[int | None, typer.Option(help="Cores to use; all when left out.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all when left out.")] = None,
+    max_errors: Annotated[
+        int, typer.Option(min=0, help="Rows that cannot be read to put up with before exit code 1.")
+    ] = 0,
 ) -> None:
     """Measure a bundle on a catalogue and write a report; with two bundles, their paired difference."""
     if not 2 <= len(arguments) <= 3:
@@ -52,40 +59,56 @@ def evaluate(
     predictors = [Predictor.load(Path(path), threads=threads) for path in bundles]
     config = resolve(catalog)
     if len(predictors) == 2:
-        _compare(predictors[0], predictors[1], config, out, part.value, seed)
+        failed = _compare(predictors[0], predictors[1], config, out, part.value, seed)
     else:
-        _evaluate(predictors[0], config, out, part.value, seed)
+        failed = _evaluate(predictors[0], config, out, part.value, seed)
+    if failed > max_errors:
+        print(f"{failed} rows of the catalogue could not be read, more than --max-errors {max_errors}")
+        raise typer.Exit(1)
 
 
-def _evaluate(predictor: Predictor, config: CatalogConfig, out: Path, part: str, seed: int) -> None:
+def _evaluate(predictor: Predictor, config: CatalogConfig, out: Path, part: PartName, seed: int) -> int:
+    """Write and print everything about one bundle; how many rows could not be read."""
     from shelfwise.evaluate.bundle import evaluate_bundle
+    from shelfwise.evaluate.rows import load_rows
     from shelfwise.reports.model_report import write_model_report
 
     with _progress() as watch:
-        watch("reading the catalogue", 0)
-        test = _rows(predictor, config, part)
-        train = _rows(predictor, config, "train") if part != "train" else None
-        found = evaluate_bundle(predictor, test, train, part=part, seed=seed, watch=watch)
-        watch("drawing the report", 0)
+        watch("reading the catalogue", 0.0)
+        some = load_rows(predictor.bundle, config, part)
+        found = evaluate_bundle(
+            predictor,
+            some.rows,
+            some.train,
+            part=part,
+            source=some.source,
+            groups=some.families,
+            seed=seed,
+            watch=watch,
+        )
+        found.metrics["data"]["read"] = some.read
+        watch("drawing the report", 0.0)
         page = write_model_report(found, predictor.bundle.journal(), out)
     _print_table(predictor.bundle.label, _headlines(found.metrics), ("metric", "value", "95% interval"))
     print(f"report:  {page}\nmetrics: {out / 'metrics.json'}")
+    return some.failed
 
 
 def _compare(
-    first: Predictor, second: Predictor, config: CatalogConfig, out: Path, part: str, seed: int
-) -> None:
+    first: Predictor, second: Predictor, config: CatalogConfig, out: Path, part: PartName, seed: int
+) -> int:
+    """Write and print how two bundles differ; how many rows could not be read."""
     from shelfwise.evaluate.paired import compare_bundles
+    from shelfwise.evaluate.rows import load_rows
     from shelfwise.reports.comparison_report import write_comparison_report
 
     with _progress() as watch:
-        watch("reading the catalogue", 0)
-        split = first.bundle.config.split
-        rows = _rows(first, config, part)
+        watch("reading the catalogue", 0.0)
+        some = load_rows(first.bundle, config, part)
         alike = first.bundle.config.preprocess == second.bundle.config.preprocess
-        other = rows if alike else _rows(second, config, part, split=split)
-        watch("comparing", 0)
-        found = compare_bundles(first, second, rows, other, seed=seed)
+        other = some if alike else load_rows(second.bundle, config, part, first.bundle.config.split)
+        watch("comparing", 0.0)
+        found = compare_bundles(first, second, some.rows, other.rows, groups=some.families, seed=seed)
         page = write_comparison_report(found, out)
     lines = [
         (name, _figure(row["a"]), _figure(row["b"]), _figure(row["difference"], sign=True), row["better"])
@@ -94,16 +117,7 @@ def _compare(
     title = f"A {first.bundle.label}, B {second.bundle.label}"
     _print_table(title, lines, ("metric", "A", "B", "B - A, 95% interval", "better"))
     print(f"report:  {page}\nmetrics: {out / 'comparison.json'}")
-
-
-def _rows(predictor: Predictor, data: CatalogConfig, part: str, **changes: Any) -> LabelledPictures:
-    """Return one part of the catalogue, prepared as this bundle wants it and split as it was trained."""
-    from shelfwise.data.datasets import load_labelled
-
-    target = predictor.bundle.meta.target
-    if data.target is None and target in data.columns.labels:
-        data = data.model_copy(update={"target": target})
-    return load_labelled(predictor.bundle.config.model_copy(update={"data": data, **changes}), part)  # type: ignore[arg-type]
+    return some.failed
 
 
 def _headlines(metrics: dict[str, Any]) -> list[tuple[str, str, str]]:

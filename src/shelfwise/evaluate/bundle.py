@@ -60,15 +60,17 @@ def evaluate_bundle(
     train: LabelledPictures | None = None,
     *,
     part: str = "test",
+    source: str | None = None,
     groups: Shaped[ndarray, "N"] | None = None,
     seed: int = 0,
-    speed: bool = True,
+    speed_s: float = 4.0,
     watch: Watch = lambda _stage, _share: None,
 ) -> Evaluation:
     """Return everything measured; DataError where the bundle's classes do not fit or no row has a label.
 
     `train` brings the score without near-duplicates. `groups` are family ids of the test rows, which widen
-    the intervals. `part` names the rows in the metrics: `test` or `validation`."""
+    the intervals. `part` and `source` name the rows in the metrics. `speed_s` is the time to
+    spend on measuring speed; 0 leaves it out."""
     began = time.perf_counter()
     bundle = predictor.bundle
     test = fit_labels(test, bundle.classes, bundle.label)
@@ -79,7 +81,7 @@ def evaluate_bundle(
     probabilities = apply_temperature(outputs.logits, bundle.temperature)
     predicted = outputs.logits.argmax(axis=1)
 
-    watch("intervals", 0)
+    watch("intervals", 0.0)
     scores = evaluate_classifier(
         outputs.logits,
         rows.labels,
@@ -91,23 +93,25 @@ def evaluate_bundle(
     )
     scores["rows_without_label"] = unlabelled
     if train is not None:
-        watch("near-duplicates", 0)
+        watch("near-duplicates", 0.0)
         scores["without_near_duplicates"] = without_near_duplicates(
             rows, train, predicted, bundle.config.split, seed=seed
         )
     metrics: dict[str, Any] = {
         "format": FORMAT,
         "bundle": _identity(predictor),
-        "data": {"source": bundle.info.get("source"), "part": part, "rows": len(rows)},
+        "data": {"source": source or bundle.meta.source, "part": part, "rows": len(rows)},
         "test": scores,
     }
     if outputs.vectors is not None:
-        watch("texts", 0)
+        watch("texts", 0.0)
         metrics |= _text_metrics(predictor, rows, outputs.vectors, predicted, seed)
     metrics["cases"] = describe_cases(probabilities, rows, bundle.classes)
-    if speed:
-        watch("speed", 0)
-        metrics["speed"] = measure_speed(Predictor.load(bundle.path, threads=1), rows.images)
+    if speed_s > 0:
+        watch("speed", 0.0)
+        metrics["speed"] = measure_speed(
+            Predictor.load(bundle.path, threads=1), rows.images, budget_s=speed_s / 2
+        )
     metrics |= _cost(bundle.info.get("training", {}), time.perf_counter() - began)
     metrics["provenance"] = _provenance(predictor, seed)
     return Evaluation(metrics, rows, probabilities)
@@ -151,7 +155,7 @@ def _text_metrics(
     predictor: Predictor, rows: LabelledPictures, vectors: ndarray, predicted: ndarray, seed: int
 ) -> dict[str, Any]:
     """Return the parts `text_aligned` and `retrieval`."""
-    prompts = class_prompts(rows.classes, use="evaluate", source=predictor.bundle.info.get("source"))
+    prompts = class_prompts(rows.classes, use="evaluate", source=predictor.bundle.meta.source)
     texts = [predictor.embed_texts(some) for some in prompts.texts]
     aligned = text_aligned(vectors, texts, rows.labels, predicted, seed=seed)
     aligned["prompts_of_first_class"] = list(prompts.texts[0])
