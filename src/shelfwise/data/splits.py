@@ -35,7 +35,7 @@ def part_of(family: str, config: SplitConfig) -> Part:
     return "validation" if bucket in config.validation else "train"
 
 
-def split_products(families: Sequence[str], config: SplitConfig) -> dict[Part, Int64[ndarray, "M"]]:
+def split_products(families: Sequence[str], config: SplitConfig) -> dict[Part, Int64[ndarray, "_"]]:
     """Row numbers of each part, ascending, given each row's family.
 
     ConfigError where test and validation share buckets or name buckets that do not exist."""
