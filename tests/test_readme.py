@@ -17,6 +17,7 @@ from shelfwise.cli import app
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".parquet"}
 
 
 def verbs(command: object, name: str = "shelfwise") -> set[str]:
@@ -81,6 +82,16 @@ def test_the_python_that_is_shown_compiles() -> None:
     assert blocks
     for block in blocks:
         compile(block, "README.md", "exec")
+
+
+def test_no_picture_in_the_project_is_without_credit() -> None:
+    pictures = {path.parent for kind in ("*.png", "*.jpg") for path in (ROOT / "examples").rglob(kind)}
+    for folder in pictures:
+        assert "Copyright © 2017 Zalando SE" in (folder / "README.md").read_text(encoding="utf-8")
+    strays = [
+        path for path in [*(ROOT / "src").rglob("*"), *(ROOT / "tests").rglob("*")] if path.suffix in PICTURES
+    ]
+    assert strays == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
