@@ -145,6 +145,21 @@ def test_ready_grey_pictures_keep_the_fashion_mnist_preparation(tmp_path: Path) 
     assert sorted(product.id for product in read_catalog(config.data)) == ["bag/a.png", "shoe/a.png"]
 
 
+def test_pictures_in_one_folder_have_no_label(tmp_path: Path) -> None:
+    draw_garment("bag", 1, 32).save(tmp_path / "a.png")
+    suggestion = suggest_catalog(tmp_path)
+    assert (suggestion.data.target, suggestion.data.columns.labels) == (None, {})
+    assert "one folder" in suggestion.notes[0]
+    config = load_config(written(tmp_path, tmp_path))
+    assert [product.labels for product in read_catalog(config.data)] == [{}]
+
+
+def test_a_file_that_is_hardly_a_table_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("5 #### nice\n4 #### good, very\n5 #### well\n")
+    assert suggest_catalog(path).notes[0] == "1 of the first 2 rows cannot be read: is it a table?"
+
+
 def test_several_values_addresses_descriptions_and_dates_find_their_place(tmp_path: Path) -> None:
     rows = [
         {

@@ -48,7 +48,12 @@ def suggest(found: Inspection) -> Suggestion:
     """The likeliest column map, target and picture size, from names and values of the sampled rows."""
     reasons: dict[str, str] = {}
     notes: list[str] = []
-    columns, target = _tree_map(reasons) if found.format == "tree" else _table_map(found, reasons, notes)
+    if found.bad_rows > 0.2 * found.rows:
+        notes.append(f"{found.bad_rows:,} of the first {found.rows:,} rows cannot be read: is it a table?")
+    if found.format == "tree":
+        columns, target = _tree_map(found, reasons, notes)
+    else:
+        columns, target = _table_map(found, reasons, notes)
     root, decoded = _look_at_pictures(found, columns, notes)
     data = CatalogConfig(source=str(found.path), columns=columns, target=target, image_root=root)
     if root is not None:
@@ -56,8 +61,13 @@ def suggest(found: Inspection) -> Suggestion:
     return Suggestion(found, data, _preprocess(decoded, reasons), reasons, tuple(notes))
 
 
-def _tree_map(reasons: dict[str, str]) -> tuple[ColumnMap, str]:
-    reasons["data.columns.id"] = "the path under the folder"
+def _tree_map(found: Inspection, reasons: dict[str, str], notes: list[str]) -> tuple[ColumnMap, str | None]:
+    """Paths are ids and folders are labels, where there are several folders."""
+    reasons["data.columns.id"] = reasons["data.columns.images"] = "the path under the folder"
+    folders = found.column("folder").distinct
+    if folders == 0 or (folders == 1 and found.complete):
+        notes.append("all pictures lie in one folder: there is no label to learn")
+        return TREE_MAP.model_copy(update={"labels": {}}), None
     reasons["data.columns.labels.label"] = "the name of the folder that holds the picture"
     reasons["data.target"] = "the only label"
     return TREE_MAP, "label"
