@@ -30,7 +30,7 @@ $(DEMO)/report.html: configs/demo.toml $(SOURCES) | $(STAMP)
 	$(BIN)/shelfwise evaluate $(DEMO)/bundle fashion-mnist --out $(DEMO)
 
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
