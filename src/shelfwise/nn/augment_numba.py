@@ -54,7 +54,7 @@ def apply_rows(
     _augment(images, rows, affine.numpy(), blurred, box, fill, out)
 
 
-@compiled
+@compiled  # pragma: no cover (machine code, which coverage cannot see)
 def _augment(images, rows, affine, blurred, box, fill, out):  # type: ignore[no-untyped-def]
     b, h, w, channels = out.shape
     flat_out = out.reshape(b, h * w * channels)
@@ -78,7 +78,7 @@ def _augment(images, rows, affine, blurred, box, fill, out):  # type: ignore[no-
                 flat_out[i, j * channels + c] = flat[j]
 
 
-@compiled
+@compiled  # pragma: no cover (machine code, which coverage cannot see)
 def _positions(m, index, weights):  # type: ignore[no-untyped-def]
     """Where each output pixel comes from: its place in the bordered picture, and both weights in one."""
     h, w = index.shape
@@ -95,7 +95,7 @@ def _positions(m, index, weights):  # type: ignore[no-untyped-def]
             weights[y, x] = i32(i32(i32(sx >> 8) & 255) | i32(sy & 0xFF00))
 
 
-@compiled
+@compiled  # pragma: no cover (machine code, which coverage cannot see)
 def _pack(images, row, c, padded, taps):  # type: ignore[no-untyped-def]
     """Each pixel of the bordered picture with its neighbours right, below and both in one number."""
     h, w = images.shape[1:3]
@@ -111,7 +111,7 @@ def _pack(images, row, c, padded, taps):  # type: ignore[no-untyped-def]
     taps[-1] = here[len(taps) - 1]
 
 
-@compiled
+@compiled  # pragma: no cover (machine code, which coverage cannot see)
 def _sample(taps, index, weights, four, plane):  # type: ignore[no-untyped-def]
     """Bilinear means of four neighbours; `geometry.warp` does the same arithmetic."""
     for j in range(len(four)):  # apart from the arithmetic, which is then done in vectors
@@ -124,7 +124,7 @@ def _sample(taps, index, weights, four, plane):  # type: ignore[no-untyped-def]
         plane[j] = u32(u32(mean + u32(32768)) >> u32(16))
 
 
-@compiled
+@compiled  # pragma: no cover (machine code, which coverage cannot see)
 def _blur(plane, mixed):  # type: ignore[no-untyped-def]
     """The 3x3 binomial filter in place, edges repeated."""
     h, w = plane.shape
