@@ -391,6 +391,20 @@ def test_a_gzip_file_damaged_far_inside_ends_with_a_clear_error(tmp_path: Path) 
     assert found > 300
 
 
+def test_values_that_python_cannot_hold_cost_their_row_group(tmp_path: Path) -> None:
+    table = pa.table({"id": ["1", "2"], "added": pa.array([0, 10**15], pa.timestamp("ms"))})
+    pq.write_table(table, tmp_path / "t.parquet")
+    columns = ColumnMap(fields={"added": "added"})
+    items = list(read_catalog(CatalogConfig(source=str(tmp_path / "t.parquet"), columns=columns)))
+    assert errors(items) == [(2, "damaged_file"), (3, "damaged_file")]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table([pa.array(["1"]), pa.array(["2"])], names=["id", "id"]), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="more than one column named 'id'"):
+        list(read_catalog(CatalogConfig(source=str(tmp_path / "t.parquet"))))
+
+
 def test_binary_ids_are_read_as_text(tmp_path: Path) -> None:
     pq.write_table(
         pa.table({"id": pa.array([b"a\xc3\xa9", b"\xff", None], pa.binary())}), tmp_path / "t.parquet"

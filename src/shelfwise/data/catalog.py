@@ -198,6 +198,9 @@ def _mapped(columns: ColumnMap) -> tuple[str, ...]:
 
 def _check_columns(columns: ColumnMap, present: tuple[str, ...], source: str) -> None:
     """Raise a DataError that lists the mapped columns the table lacks, each with the likeliest it has."""
+    twice = [name for name in _mapped(columns) if present.count(name) > 1]
+    if twice:
+        raise DataError(f"catalogue '{source}' has more than one column named '{twice[0]}'; rename one")
     missing = [name for name in _mapped(columns) if name not in present]
     if not missing:
         return

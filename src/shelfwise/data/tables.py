@@ -187,8 +187,8 @@ def _parquet_rows(file: Any, columns: list[str] | None) -> Iterator[RawRow]:
                 for cells in batch.to_pylist():
                     yield RawRow(first + done, cells)
                     done += 1
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            why = f"row group {group} is damaged: {str(error).strip().splitlines()[0]}"
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            why = f"row group {group} cannot be read: {str(error).strip().splitlines()[0]}"
             for number in range(first + done, first + rows):
                 yield RawRow(number, BadRow("damaged_file", "row", "", why))
         first += rows
