@@ -302,6 +302,17 @@ def test_a_picture_tree_has_paths_as_ids_and_folders_as_labels(tmp_path: Path) -
     assert len(list(read_pictures(CatalogConfig(source=str(tmp_path))))) == 4
 
 
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(DataError, match="cannot be read: Permission denied"):
+        list(read_catalog(CatalogConfig(source=str(tmp_path))))
+
+
 def test_a_missing_column_is_named_with_the_likeliest_one(read: Callable[..., list[object]]) -> None:
     with pytest.raises(DataError) as caught:
         read("ID,productDisplayName\n1,a\n", columns=ColumnMap(id="id", title="displayname"))

@@ -198,7 +198,7 @@ def _parquet_rows(file: Any, columns: list[str] | None) -> Iterator[RawRow]:
 def _tree_rows(root: Path) -> Iterator[RawRow]:
     """Pictures under `root` in sorted order, hidden files and links to folders left out."""
     number = 0
-    for folder, subfolders, names in os.walk(root):
+    for folder, subfolders, names in os.walk(root, onerror=_refuse_folder):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(names):
             if name.startswith(".") or not name.lower().endswith(SUFFIXES):
@@ -207,3 +207,8 @@ def _tree_rows(root: Path) -> Iterator[RawRow]:
             path = Path(folder, name).relative_to(root)
             label = path.parent.name if path.parent.parts else None
             yield RawRow(number, {"path": path.as_posix(), "folder": label})
+
+
+def _refuse_folder(error: OSError) -> None:
+    """A folder that cannot be listed would otherwise be left out silently."""
+    raise DataError(f"folder '{error.filename}' cannot be read: {error.strerror}")
