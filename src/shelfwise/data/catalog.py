@@ -160,33 +160,28 @@ def resolve(argument: str) -> CatalogConfig:
 
 
 def _judged(raw: RawRow, columns: ColumnMap, seen: set[bytes]) -> Row:
-    """The row as a product, unless its id is missing or known already."""
+    """The row as a product, unless it could not be read, or its id is missing or known already."""
+    number = raw.number
+    noted = tuple(RowWarning(row=number, column="row", kind=kind) for kind in raw.warnings)
     if isinstance(raw.cells, BadRow):
         bad = raw.cells
-        error = RowError(row=raw.number, column=bad.column, value=bad.value, kind=bad.kind, why=bad.why)
-        return Row(raw.number, error, _warnings(raw))
-    row = product_of(raw.number, raw.cells, columns)
-    warnings = _warnings(raw) + row.warnings
-    if isinstance(row.outcome, RowError):
-        return Row(row.number, row.outcome, warnings)
-    key = hashlib.blake2b(row.outcome.id.encode(), digest_size=8).digest()
+        error = RowError(row=number, column=bad.column, value=bad.value, kind=bad.kind, why=bad.why)
+        return Row(number, error, noted)
+    row = product_of(number, raw.cells, columns)
+    outcome = row.outcome
+    if isinstance(outcome, Product) and _known(outcome.id, seen):
+        why, twice = "an earlier row has the same id", outcome.id
+        outcome = RowError(row=number, column=columns.id, value=twice, kind="duplicate_id", why=why, id=twice)
+    return Row(number, outcome, noted + row.warnings)
+
+
+def _known(identity: str, seen: set[bytes]) -> bool:
+    """Whether the id was seen before; it is from now on."""
+    key = hashlib.blake2b(identity.encode(), digest_size=8).digest()
     if key in seen:
-        why = "an earlier row has the same id"
-        error = RowError(
-            row=row.number,
-            column=columns.id,
-            value=row.outcome.id,
-            kind="duplicate_id",
-            why=why,
-            id=row.outcome.id,
-        )
-        return Row(row.number, error, warnings)
+        return True
     seen.add(key)
-    return Row(row.number, row.outcome, warnings)
-
-
-def _warnings(raw: RawRow) -> tuple[RowWarning, ...]:
-    return tuple(RowWarning(row=raw.number, column="row", kind=kind) for kind in raw.warnings)
+    return False
 
 
 def _mapped(columns: ColumnMap) -> tuple[str, ...]:
