@@ -101,7 +101,7 @@ def test_what_a_bundle_does_not_know_is_left_out_of_the_page() -> None:
     evaluation.metrics["test"]["without_near_duplicates"] = {"rows": 60, "removed": 0, "accuracy": INTERVAL}
     html = model_report(evaluation, [])
     assert "No test picture has a near-identical one" in html
-    assert "Learning curves" not in html
+    assert "Learning curves from" not in html
     assert "Words and pictures" not in html
     assert "pictures per second" not in html.lower()
     assert 'class="photo"' in html

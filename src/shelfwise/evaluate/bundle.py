@@ -138,17 +138,17 @@ def fit_labels(test: LabelledPictures, classes: tuple[str, ...], who: str) -> La
 def _run(predictor: Predictor, images: UInt8[ndarray, "N H W C"], watch: Watch) -> _Outputs:
     """Ask the bundle for every row, and once more for its mirror image."""
     logits, mirrored, vectors = [], [], []
-    has_text = predictor.bundle.has_text
     for start in range(0, len(images), _CHUNK):
         watch("pictures", start / len(images))
         pixels = images[start : start + _CHUNK]
-        logits.append(predictor.logits(pixels))
+        some_logits, some_vectors = predictor.outputs(pixels)
+        logits.append(some_logits)
         mirrored.append(predictor.logits(np.ascontiguousarray(pixels[:, :, ::-1])))
-        if has_text:
-            vectors.append(predictor.embed_pictures(pixels))
+        if some_vectors is not None:
+            vectors.append(some_vectors)
     plain = np.concatenate(logits)
     both = (plain + np.concatenate(mirrored)) / 2
-    return _Outputs(plain, both, np.concatenate(vectors) if has_text else None)
+    return _Outputs(plain, both, np.concatenate(vectors) if vectors else None)
 
 
 def _text_metrics(

@@ -47,7 +47,7 @@ class Predictor:
 
     def logits(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B K"]:
         """Scores before temperature scaling, of pictures that are already prepared."""
-        return self._run(pixels)[0]
+        return self.outputs(pixels)[0]
 
     def probabilities(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B K"]:
         """Calibrated probabilities of prepared pictures."""
@@ -56,7 +56,7 @@ class Predictor:
     def embed_pictures(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B E"]:
         """Unit vectors in the space shared with texts."""
         self._need_text()
-        vectors = self._run(pixels)[1]
+        vectors = self.outputs(pixels)[1]
         assert vectors is not None
         return vectors
 
@@ -134,8 +134,8 @@ class Predictor:
             bundle=self.bundle.label,
         )
 
-    def _run(self, pixels: ndarray) -> tuple[ndarray, ndarray | None]:
-        """The picture network over any number of rows, in chunks."""
+    def outputs(self, pixels: UInt8[ndarray, "B H W C"]) -> tuple[ndarray, ndarray | None]:
+        """Logits [B, K] and, with a text tower, unit vectors [B, E], in one pass over the pictures."""
         parts = [self._backend.picture(pixels[i : i + CHUNK]) for i in range(0, len(pixels), CHUNK)]
         if not parts:
             return np.zeros((0, len(self.bundle.classes)), np.float32), np.zeros((0, 1), np.float32)

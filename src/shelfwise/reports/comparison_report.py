@@ -24,7 +24,7 @@ def comparison_report(comparison: dict[str, Any]) -> str:
     """Return the page."""
     return render(
         "comparison_report.html",
-        kicker="Comparison",
+        kicker="Comparison of A and B",
         title=f"{_name(comparison, 'a')} and {_name(comparison, 'b')}",
         lead=_lead(comparison),
         sections=[("differences", "Differences"), ("agreement", "Agreement")],

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from shelfwise.data.labelled import LabelledPictures
@@ -51,20 +50,26 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 def model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]]) -> str:
     """Return the page."""
-    metrics = evaluation.metrics
+    metrics, heat = evaluation.metrics, _heat(evaluation.metrics)
     shown = {
         name: themed_figure(draw, alt=name.replace("_", " "))
         for name, draw in figures(metrics, journal).items()
+        if name == "reliability" or (name == "confusion" and heat is None)
     }
+    curves = [
+        themed_figure(partial(plots.learning_curves, journal, [key]), alt=plots.CURVES[key])
+        for key in plots.curve_keys(journal)
+    ]
     return render(
         "model_report.html",
         kicker="Model report",
         title=metrics["bundle"]["name"],
         lead=_lead(metrics),
-        sections=_sections(metrics, shown),
+        sections=_sections(metrics, has_curves=bool(curves)),
         m=metrics,
         figures=shown,
-        heat=_heat(metrics),
+        curves=curves,
+        heat=heat,
         errors=_errors(evaluation),
         pairs=_pairs(evaluation),
         found=_found(evaluation),
@@ -82,8 +87,8 @@ def figures(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) -> dict[
         "confusion": partial(plots.confusion_heat_map, test["confusion"], names),
         "reliability": partial(plots.reliability_diagram, bins["before_scaling"], bins["after_scaling"]),
     }
-    if plots.has_curves(journal):
-        drawn["learning_curves"] = partial(plots.learning_curves, journal)
+    if keys := plots.curve_keys(journal):
+        drawn["learning_curves"] = partial(plots.learning_curves, journal, keys)
     return drawn
 
 
@@ -98,14 +103,14 @@ def _lead(metrics: dict[str, Any]) -> str:
     )
 
 
-def _sections(metrics: dict[str, Any], shown: dict[str, Markup]) -> list[tuple[str, str]]:
+def _sections(metrics: dict[str, Any], *, has_curves: bool) -> list[tuple[str, str]]:
     found = [("headlines", "Headlines"), ("classes", "Classes"), ("confusion", "Confusions")]
     found.append(("calibration", "Calibration"))
     if metrics["cases"]["confident_errors"]:
         found.append(("errors", "Errors"))
     if "text_aligned" in metrics:
         found.append(("words", "Words"))
-    if "learning_curves" in shown:
+    if has_curves:
         found.append(("training", "Training"))
     return [*found, ("cost", "Cost"), ("provenance", "Provenance")]
 

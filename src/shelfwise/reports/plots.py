@@ -81,28 +81,28 @@ def confusion_heat_map(confusion: Sequence[Sequence[int]], classes: Sequence[str
     return figure
 
 
-def learning_curves(journal: Sequence[dict[str, Any]]) -> Figure:
-    """Loss, validation accuracy and learning rate by epoch, as far as the journal has them."""
-    panels = {"training loss": "loss", "validation accuracy": "val_accuracy", "learning rate": "lr"}
-    found = [(name, _series(journal, key)) for name, key in panels.items()]
-    shown = [(name, series) for name, series in found if series is not None]
-    figure = Figure(figsize=(11.5, 3.1))
-    for i, (axes, (name, (place, values))) in enumerate(
-        zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True)
-    ):
-        marker = "o" if len(values) < 12 else None
-        axes.plot(place, values, marker=marker, ms=4, color=series_colours()[i])
+CURVES = {"loss": "training loss", "val_accuracy": "validation accuracy", "lr": "learning rate"}
+"""The journal's keys that are drawn, and their names."""
+
+
+def curve_keys(journal: Sequence[dict[str, Any]]) -> list[str]:
+    """The keys of CURVES that the journal has numbers for."""
+    return [key for key in CURVES if _series(journal, key) is not None]
+
+
+def learning_curves(journal: Sequence[dict[str, Any]], keys: Sequence[str]) -> Figure:
+    """One panel beside the other for each of `keys`, which are among `curve_keys(journal)`."""
+    figure = Figure(figsize=(0.4 + 3.9 * len(keys), 3.1))
+    for axes, key in zip(np.atleast_1d(figure.subplots(1, len(keys))), keys, strict=True):
+        place, values = _series(journal, key) or ([], [])
+        colour = series_colours()[list(CURVES).index(key)]
+        axes.plot(place, values, marker="o" if len(values) < 12 else None, ms=4, color=colour)
         axes.grid(axis="y")
-        axes.set(title=name, xlabel=_axis(journal))
+        axes.set(title=CURVES[key], xlabel=_axis(journal))
         axes.margins(x=0.02)
-        if name == "validation accuracy":
+        if key == "val_accuracy":
             axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     return figure
-
-
-def has_curves(journal: Sequence[dict[str, Any]]) -> bool:
-    """Whether `learning_curves` has anything to draw."""
-    return _series(journal, "loss") is not None
 
 
 def differences(metrics: dict[str, Any]) -> Figure:
