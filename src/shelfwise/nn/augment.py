@@ -113,9 +113,9 @@ def apply(
     else:
         pixels = geometry.shift_and_flip(pixels, params.shift, params.flip, fill)
     if params.blur is not None:
-        pixels = geometry.blur(pixels, params.blur)
+        pixels = geometry.blur_(pixels, params.blur)
     if params.box is not None:
-        pixels = geometry.erase(pixels, params.box, fill)
+        pixels = geometry.erase_(pixels, params.box, fill)
     return pixels
 
 

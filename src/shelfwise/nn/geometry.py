@@ -121,8 +121,8 @@ def _taps(pixels: UInt8[Tensor, "B H W C"], fill: int) -> Int32[Tensor, "..."]:
     return taps if c == 1 else taps.view(-1, c)
 
 
-def blur(pixels: UInt8[Tensor, "B H W C"], chosen: Bool[Tensor, "B"]) -> UInt8[Tensor, "B H W C"]:
-    """The chosen pictures blurred by the 3x3 binomial filter (1 2 1 | 2 4 2 | 1 2 1) / 16, edges repeated."""
+def blur_(pixels: UInt8[Tensor, "B H W C"], chosen: Bool[Tensor, "B"]) -> UInt8[Tensor, "B H W C"]:
+    """Blur the chosen pictures in place: 3x3 binomial (1 2 1 | 2 4 2 | 1 2 1) / 16, edges repeated."""
     which = chosen.nonzero()[:, 0].to(pixels.device)
     some = pixels.index_select(0, which).to(torch.int16)
     for dim in (1, 2):
@@ -130,11 +130,13 @@ def blur(pixels: UInt8[Tensor, "B H W C"], chosen: Bool[Tensor, "B"]) -> UInt8[T
         before = torch.cat([some.narrow(dim, 0, 1), some.narrow(dim, 0, n - 1)], dim)
         after = torch.cat([some.narrow(dim, 1, n - 1), some.narrow(dim, n - 1, 1)], dim)
         some = before + 2 * some + after
-    return pixels.index_copy(0, which, ((some + 8) >> 4).to(torch.uint8))
+    return pixels.index_copy_(0, which, ((some + 8) >> 4).to(torch.uint8))
 
 
-def erase(pixels: UInt8[Tensor, "B H W C"], box: Int32[Tensor, "B 4"], fill: int) -> UInt8[Tensor, "B H W C"]:
-    """Pictures with `box` (top, left, bottom, right) set to `fill`; an empty box changes nothing."""
+def erase_(
+    pixels: UInt8[Tensor, "B H W C"], box: Int32[Tensor, "B 4"], fill: int
+) -> UInt8[Tensor, "B H W C"]:
+    """Set `box` (top, left, bottom, right) of each picture to `fill` in place; an empty box is no change."""
     which = (box[:, 2] > 0).nonzero()[:, 0]
     top, left, bottom, right = box.index_select(0, which).to(pixels.device).unsqueeze(2).unbind(1)
     which = which.to(pixels.device)
@@ -145,4 +147,4 @@ def erase(pixels: UInt8[Tensor, "B H W C"], box: Int32[Tensor, "B 4"], fill: int
     inside = (rows.unsqueeze(2) * columns.unsqueeze(1)).unsqueeze(3)
     # Products in uint8 are several times as fast as masked_fill or where.
     some = pixels.index_select(0, which).mul_(1 - inside).add_(inside, alpha=fill)
-    return pixels.index_copy(0, which, some)
+    return pixels.index_copy_(0, which, some)
