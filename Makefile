@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.setup-$(TORCH)
 SOURCES := $(shell find src -name '*.py')
 DEMO := results/demo
-BENCHMARKS := help loader
+BENCHMARKS := help loader $(if $(SHELFWISE_DATA),families)
 
 setup: $(STAMP)
 

@@ -22,15 +22,14 @@ README = ROOT / "README.md"
 MARKED = re.compile(r"(<!-- table:(?P<name>[\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
 
-PLACE = re.compile(r"{(?P<path>[\w.-]+):(?P<form>[^}]*?)(?P<times>\*100)?}")
+PLACE = re.compile(r"{(?P<path>[\w.-]+):(?P<form>[^}]*)}")
 
 
 @dataclass(frozen=True)
 class Figure:
     """One row: what it is, what was measured and what to compare it with.
 
-    In both texts `{FILE.key.key:FORM}` is the number at that place in `FILE.json`, printed by the format
-    FORM; with `*100` after it, as a percentage."""
+    In all texts `{FILE.key.key:FORM}` is the number at that place in `FILE.json`, printed by FORM."""
 
     what: str
     measured: str
@@ -39,6 +38,20 @@ class Figure:
 
 FIGURES: dict[str, tuple[Figure, ...]] = {
     "accuracy": (),
+    "data": (
+        Figure(
+            "families found in {families.products:,d} real products, against a reference grouping by pairs",
+            "precision {families.precision:.1%}, recall {families.recall:.1%}",
+            "largest family {families.largest:d}; chaining all near pictures would make one of "
+            "{families.largest_if_near_hashes_were_chained.6:,d}",
+        ),
+        Figure(
+            "near-identical pictures among them, search alone",
+            "{families.search_seconds.banded:.1f} s",
+            "full distance matrix: {families.search_seconds.full_matrix:.0f} s; "
+            "{families.search_speedup:.0f}x",
+        ),
+    ),
     "speed": (
         Figure("`shelfwise --help`, wall time", "{help.seconds.median:.2f} s", "goal: at most 0.3 s"),
         Figure(
@@ -89,13 +102,14 @@ def _row(figure: Figure, folder: Path) -> tuple[str, ...] | None:
         if value is None:
             raise LookupError(found["path"])
         sources.append(f"`{found['path'].split('.')[0]}.json`")
-        return f"{value * (100 if found['times'] else 1):{found['form']}}"
+        return f"{value:{found['form']}}"
 
     try:
-        measured, beside = PLACE.sub(number, figure.measured), PLACE.sub(number, figure.beside)
+        texts = (figure.what, figure.measured, figure.beside)
+        what, measured, beside = (PLACE.sub(number, text) for text in texts)
     except LookupError:
         return None
-    return figure.what, measured, beside, ", ".join(dict.fromkeys(sources))
+    return what, measured, beside, ", ".join(dict.fromkeys(sources))
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
