@@ -2,8 +2,12 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from drawn import KINDS, draw_garment
 from jaxtyping import install_import_hook
 from published import Published
 
@@ -35,3 +39,45 @@ def serve() -> Iterator[Callable[..., Published]]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def drawn_pictures() -> Callable[..., Any]:
+    """`LabelledPictures` of drawn garments: 28x28, grey, bright on black; `count` rows from `seed` on."""
+    from shelfwise.data.labelled import LabelledPictures
+
+    def draw(count: int, seed: int = 0) -> LabelledPictures:
+        seeds = range(seed, seed + count)
+        images = [255 - np.asarray(draw_garment(KINDS[i % 4], i, 28).convert("L")) for i in seeds]
+        labels = np.array([i % 4 for i in seeds], dtype=np.int64)
+        return LabelledPictures(
+            np.stack(images)[..., None], labels, KINDS, tuple(f"drawn-{i}" for i in seeds)
+        )
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> Any:
+    """A configuration that trains in a blink."""
+    from shelfwise.config import parse_config
+
+    values = {
+        "name": "tiny",
+        "model": {"tower": "tiny", "widths": [16], "head_scale": 1.0},
+        "train": {"optimizer": "adamw", "lr": 0.05, "epochs": 20, "batch_size": 32, "precision": "fp32"},
+        "text": {"steps": 60, "batch_size": 64, "width": 16},
+    }
+    return parse_config(values, where="tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(
+    tmp_path_factory: pytest.TempPathFactory, drawn_pictures: Callable[..., Any], tiny_config: Any
+) -> Path:
+    """A bundle with a text tower, trained on drawn garments once a session."""
+    from shelfwise.train.run import Inputs, train
+
+    folder = tmp_path_factory.mktemp("tiny")
+    inputs = Inputs(drawn_pictures(256), drawn_pictures(64, seed=1000), source="drawn", target="kind")
+    return train(tiny_config, folder, inputs=inputs).path

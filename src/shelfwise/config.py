@@ -102,7 +102,7 @@ class ModelConfig(Section):
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
     @model_validator(mode="after")
-    def _stages_agree(self) -> Self:
+    def _stages_agree(self) -> ModelConfig:
         if self.tower == "conv" and not len(self.widths) == len(self.depths) == len(self.downsample):
             raise ValueError("model.widths, model.depths and model.downsample need one entry for each stage")
         if min(*self.widths, *self.depths) < 1:

@@ -39,7 +39,8 @@ def load_catalog(config: Config) -> CatalogParts:
     data = config.data
     target = target_of(data)
     preprocessor = Preprocessor(config.preprocess, max_pixels=data.max_pixels)
-    count, errors = ReadCount(), []
+    count = ReadCount()
+    errors: list[RowError] = []
     pixels: list[UInt8[ndarray, "H W C"]] = []
     values: list[str | None] = []
     with Fingerprints() as prints:

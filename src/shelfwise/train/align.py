@@ -38,7 +38,7 @@ def align_text(
 
     Each step draws pictures and a few prompts of every class. A contrastive loss pairs a picture with the
     prompts of its class. Besides, the cosine of picture x and a prompt of class k must follow
-    sqrt(p(k|x)) of the calibrated classifier: unit vectors with exactly these cosines exist as long as the prompts
+    sqrt(p(k|x)) of the calibrated classifier: unit vectors with these very cosines exist while the prompts
     of different classes are orthogonal (sum of p is 1), and then asking by words gives the classifier's own
     answer and ranks pictures by its confidence."""
     torch.manual_seed(seed)

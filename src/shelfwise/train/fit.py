@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -28,6 +29,18 @@ class Progress:
     best_accuracy: float = -1.0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     validations_without_gain: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    """Time spent so far, over all resumes; CPU time is that of all threads."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished run: the weights to keep, and what they cost over all resumes."""
+
+    weights: dict[str, Tensor]
+    seconds: float
+    cpu_seconds: float
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,8 @@ def fit(
     fingerprint: Tree,
     resume: bool,
     watch: Callable[[Watch], None] = lambda _: None,
-) -> dict[str, Tensor]:
-    """Train to the end or to an early stop; the weights to keep.
+) -> Fitted:
+    """Train to the end or to an early stop.
 
     Checkpoints go to `folder/checkpoints`, the journal to `folder/journal.jsonl`. `fingerprint` is what
     must not change between start and resume. Ctrl-C writes a checkpoint and raises a TrainingError."""
@@ -64,16 +77,23 @@ def fit(
     save_every = config.checkpoint_every or len(loader)
     evaluate_every = round(config.evaluate_every * len(loader)) if config.evaluate_every else steps
 
+    before = (progress.seconds - time.perf_counter(), progress.cpu_seconds - time.process_time())
+
+    def count_time() -> None:
+        progress.seconds = before[0] + time.perf_counter()
+        progress.cpu_seconds = before[1] + time.process_time()
+
     def save() -> None:
+        count_time()
         tree = {"run": run.state(), "progress": asdict(progress), "fingerprint": fingerprint}
         save_checkpoint(folder / "checkpoints", run.step, tree, keep=config.keep)
 
     accuracy: float | None = None
     try:
         with interrupt_flag() as interrupted:
-            if _out_of_patience(progress, config.patience):
-                return progress.best_weights
-            for record in train_steps(run, loader, classes=classes, mixup_beta=mixup_beta):
+            stopped = _out_of_patience(progress, config.patience)
+            records = train_steps(run, loader, classes=classes, mixup_beta=mixup_beta)
+            for record in () if stopped else records:
                 done = record.step >= steps
                 if record.step % LOG_EVERY == 0 or done:
                     journal.add(asdict(record))
@@ -93,7 +113,8 @@ def fit(
                     break
     finally:
         journal.close()
-    return progress.best_weights or run.weights()
+    count_time()
+    return Fitted(progress.best_weights or run.weights(), progress.seconds, progress.cpu_seconds)
 
 
 def accuracy_of(run: Run, data: LabelledPictures) -> float:

@@ -16,12 +16,12 @@ class Journal:
 
     def __init__(self, folder: Path, *, resume_step: int = 0, tensorboard: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._writer = _summary_writer(folder / "tensorboard", resume_step) if tensorboard else None
         self.path = folder / "journal.jsonl"
         kept = [record for record in read_journal(self.path) if record["step"] <= resume_step]
         self._file = self.path.open("w", encoding="utf-8")
         for record in kept:
             self._write(record)
-        self._writer = _summary_writer(folder / "tensorboard", resume_step) if tensorboard else None
 
     def add(self, record: Record) -> None:
         """Write one record, which has a `step`; numbers go to TensorBoard too."""

@@ -31,7 +31,7 @@ from shelfwise.nn.towers import PictureClassifier
 from shelfwise.train.align import align_text
 from shelfwise.train.allocator import keep_freed_memory
 from shelfwise.train.checkpoint import checkpoints
-from shelfwise.train.fit import Watch, fit, load_weights
+from shelfwise.train.fit import Fitted, Watch, fit, load_weights
 from shelfwise.train.loop import Run, batched
 from shelfwise.train.package import package
 
@@ -64,24 +64,18 @@ def train(
 
     A finished run with the same configuration is returned as it is when `resume` is set. Without
     `resume`, an `out` that holds an unfinished run is refused, so that nothing is overwritten by a slip."""
-    began, cpu_began = time.perf_counter(), time.process_time()
+    began = time.perf_counter()
     finished = _finished(config, out) if resume else None
     if finished is not None:
         return finished
     _refuse_to_overwrite(out, resume)
     if config.train.threads is not None:
         torch.set_num_threads(config.train.threads)
-    device = pick_device(config.train.device)
     keep_freed_memory()
     data = inputs or load_inputs(config)
     log.info("%d rows to train on, %d to validate", len(data.train), len(data.validation))
-    statistics = pixel_statistics([data.train.images])
-    mean, std = tuple(map(float, statistics.mean)), tuple(map(float, statistics.std))
-    torch.manual_seed(config.train.seed)
-    model = build_classifier(config, classes=len(data.train.classes), mean=mean, std=std)
-    if init_from is not None:
-        _start_from(model, init_from, data.train.classes)
-    run = Run(model, config.train, device)
+    model = _new_model(config, data.train, init_from)
+    run = Run(model, config.train, pick_device(config.train.device))
     loader = MemoryLoader(
         data.train,
         batch_size=config.train.batch_size,
@@ -89,8 +83,7 @@ def train(
         order="balanced" if config.train.balanced else "shuffled",
         augment=config.augment,
     )
-    fit_began, fit_cpu = time.perf_counter(), time.process_time()
-    weights = fit(
+    fitted = fit(
         run,
         loader,
         data.validation,
@@ -100,45 +93,61 @@ def train(
         resume=resume,
         watch=watch,
     )
-    seconds_train, cpu_seconds = time.perf_counter() - fit_began, time.process_time() - fit_cpu
-    load_weights(model, weights)
-    logits = batched(model, torch.from_numpy(data.validation.images), device).numpy()
+    load_weights(model, fitted.weights)
+    return _finish(config, data, run, fitted, out=out, began=began)
+
+
+def _new_model(config: Config, data: LabelledPictures, init_from: Path | None) -> PictureClassifier:
+    """The classifier at the start of a run: random from the seed, or a bundle's weights."""
+    statistics = pixel_statistics([data.images])
+    mean, std = tuple(map(float, statistics.mean)), tuple(map(float, statistics.std))
+    torch.manual_seed(config.train.seed)
+    model = build_classifier(config, classes=len(data.classes), mean=mean, std=std)
+    if init_from is not None:
+        _start_from(model, init_from, data.classes)
+    return model
+
+
+def _finish(config: Config, data: Inputs, run: Run, fitted: Fitted, *, out: Path, began: float) -> Bundle:
+    """Calibrate, align and package a trained classifier."""
+    model = run.model
+    assert isinstance(model, PictureClassifier)
+    logits = batched(model, torch.from_numpy(data.validation.images), run.device).numpy()
     temperature = _temperature(logits, data.validation)
-    info: dict[str, Any] = {
-        "training": {
-            "seconds_train": seconds_train,
-            "cpu_seconds": cpu_seconds,
-            "steps": run.step,
-            "device": device.type,
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        },
-        "validation": _validation(logits, data.validation),
-        "rows": {"train": len(data.train), "validation": len(data.validation)},
-    }
     tokenizer = TokenizerConfig() if config.text.align else None
     final: torch.nn.Module = model
     if tokenizer is not None:
-        final = _align(model, data, config, tokenizer, device, temperature)
-    info["training"]["seconds_total"] = time.perf_counter() - began
-    info["training"]["cpu_seconds_total"] = time.process_time() - cpu_began
-    info["training"]["peak_memory_mb"] = peak_memory_mb()
-    meta = BundleInfo(
+        final = _align(model, data, config, tokenizer, temperature)
+    training = {
+        "seconds_train": fitted.seconds,
+        "seconds_total": time.perf_counter() - began,
+        "cpu_seconds": fitted.cpu_seconds,
+        "peak_memory_mb": peak_memory_mb(),
+        "steps": run.step,
+        "device": run.device.type,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    info = BundleInfo(
         name=config.name,
         version="",
         created=now(),
         target=data.target,
         classes=data.train.classes,
         source=data.source,
-        mean=mean,
-        std=std,
+        mean=tuple(model.normalize.mean.div(255).tolist()),
+        std=tuple(model.normalize.std.div(255).tolist()),
         temperature=temperature,
         tokenizer=tokenizer,
-        info=info,
+        info={
+            "training": training,
+            "validation": _validation(logits, data.validation),
+            "rows": {"train": len(data.train), "validation": len(data.validation)},
+        },
     )
     sample = torch.from_numpy((data.validation if len(data.validation) else data.train).images[:64].copy())
     return package(
-        final, info=meta, config=config, sample=sample, journal=out / "journal.jsonl", path=out / "bundle"
+        final, info=info, config=config, sample=sample, journal=out / "journal.jsonl", path=out / "bundle"
     )
 
 
@@ -224,13 +233,13 @@ def _align(
     data: Inputs,
     config: Config,
     tokenizer: TokenizerConfig,
-    device: torch.device,
     temperature: float,
 ) -> torch.nn.Module:
     """The dual encoder around `model`, aligned on at most `ALIGN_ROWS` training rows."""
     generator = np.random.default_rng(config.train.seed)
     rows = np.sort(generator.permutation(len(data.train))[:ALIGN_ROWS])
     some = data.train.take(rows)
+    device = next(model.parameters()).device
     features: Tensor = batched(model.features, torch.from_numpy(some.images), device)
     return align_text(
         model.cpu(),
