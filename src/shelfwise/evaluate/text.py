@@ -19,7 +19,7 @@ DEPTHS = (1, 5, 10)
 RECALL_DEPTHS = (100, 1000)
 
 
-def ensemble(vectors: list[Float[ndarray, "T E"]]) -> Float[ndarray, "K E"]:
+def ensemble(vectors: list[Float[ndarray, "_ E"]]) -> Float[ndarray, "K E"]:
     """Return one unit vector per class, the mean of its prompts (CLIP, arXiv:2103.00020, section 3.1.4)."""
     means = np.stack([some.mean(axis=0) for some in vectors])
     return np.asarray(means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12))
@@ -27,7 +27,7 @@ def ensemble(vectors: list[Float[ndarray, "T E"]]) -> Float[ndarray, "K E"]:
 
 def text_aligned(
     pictures: Float[ndarray, "N E"],
-    prompts: list[Float[ndarray, "T E"]],
+    prompts: list[Float[ndarray, "_ E"]],
     labels: Int64[ndarray, "N"],
     predicted: Int64[ndarray, "N"],
     *,
@@ -52,7 +52,7 @@ def text_aligned(
 
 def text_to_picture(
     pictures: Float[ndarray, "N E"],
-    prompts: list[Float[ndarray, "T E"]],
+    prompts: list[Float[ndarray, "_ E"]],
     labels: Int64[ndarray, "N"],
     *,
     seed: int = 0,
