@@ -53,6 +53,7 @@ def collect(
         "pictures": _picture_facts(survey),
         "pixels": {
             "overall": _pixel_facts(survey.overall),
+            "parts": {name: _pixel_facts(sums) for name, sums in survey.parts.items()},
             "classes": {name: _pixel_facts(survey.classes[name]) for name in sorted(survey.classes)},
         },
         "texts": {column: _text_facts(lengths) for column, lengths in survey.texts.items() if lengths.words},

@@ -94,7 +94,7 @@ def _lead(facts: dict[str, Any]) -> str:
     rows, target = facts["rows"], facts["target"]
     text = f"{rows['ok']:,} usable rows of {rows['rows']:,}"
     if target in facts["labels"]:
-        text += f", {facts['labels'][target]['classes']:,} classes of {target}"
+        text += f", {facts['labels'][target]['classes']:,} classes ({target})"
     leaks = facts["split"]["leakage_of_a_row_split"]
     if facts["split"]["by"] == "family" and leaks["test"]:
         share = leaks["any"] / leaks["test"]
@@ -214,11 +214,12 @@ def _shown_issues(survey: Survey, target: str, analysis: Analysis) -> list[dict[
 
 
 def _pixel_rows(facts: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Overall first, then the classes by their number of pictures."""
+    """Overall first, then published parts, then the classes by their number of pictures."""
     classes = facts["pixels"]["classes"]
     ranked = sorted(classes, key=lambda name: (-classes[name]["pictures"], name))
     shown = [(name, classes[name]) for name in ranked[:CLASSES_SHOWN]]
-    return [("all pictures", facts["pixels"]["overall"]), *shown]
+    parts = facts["pixels"]["parts"].items()
+    return [("all pictures", facts["pixels"]["overall"]), *parts, *shown]
 
 
 def _inflation_reading(facts: dict[str, Any]) -> str:

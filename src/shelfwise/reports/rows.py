@@ -11,7 +11,7 @@ from shelfwise.data import catalog, fashion_mnist
 from shelfwise.data.pictures import DecodedPicture
 from shelfwise.schema import RowError, RowWarning
 
-FASHION_MNIST_TARGET = "class"
+FASHION_MNIST_TARGET = "category"
 _SIDE = 512
 """JPEGs may be decoded at reduced size, down to this."""
 

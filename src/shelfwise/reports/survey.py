@@ -107,6 +107,8 @@ class Survey:
         """For each label, each row's number; -1 where the label is missing."""
         self.overall = PixelSums()
         self.classes: dict[str, PixelSums] = {}
+        self.parts: dict[str, PixelSums] = {}
+        """The same by published part, where the data set comes divided."""
         self.brightness: Int64[ndarray, "256"] = np.zeros(256, dtype=np.int64)
         self.sizes: Counter[tuple[int, int]] = Counter()
         self.modes: Counter[str] = Counter()
@@ -142,7 +144,7 @@ class Survey:
     def _add_run(self, rows: list[PicturedRow]) -> None:
         images = np.stack([row.picture.pixels for row in rows])
         prints = fingerprint_all(images, [row.picture.digest for row in rows])
-        self._add_pixels(images, [row.labels.get(self.target, "") for row in rows])
+        self._add_pixels(images, rows)
         for row, one in zip(rows, prints, strict=True):
             self._add_labels(row.labels)
             self.prints.add(row.id, row.title, [one])
@@ -169,7 +171,7 @@ class Survey:
             known = self.values[target]
             numbers.append(-1 if value is None else known.setdefault(value, len(known)))
 
-    def _add_pixels(self, images: UInt8[ndarray, "N H W C"], classes: list[str]) -> None:
+    def _add_pixels(self, images: UInt8[ndarray, "N H W C"], rows: list[PicturedRow]) -> None:
         flat = images.reshape(len(images), -1, images.shape[3])
         moments = np.stack([_moments(one) for one in flat])
         total, squares = (np.broadcast_to(moments[:, k], (len(images), 3)) for k in range(2))
@@ -179,12 +181,14 @@ class Survey:
             small[..., channel] = shrink(plane, MEAN_SIDE, MEAN_SIDE)
         self.brightness += np.bincount(np.rint(small.mean(axis=3)).astype(np.uint8).ravel(), minlength=256)
         self.overall.add(total, squares, flat.shape[1], small)
-        names = np.array(classes)
-        for name in sorted(set(classes) - {""}):
-            if name in self.classes or len(self.classes) < MOST_CLASSES:
-                own = names == name
-                sums = self.classes.setdefault(name, PixelSums())
-                sums.add(total[own], squares[own], flat.shape[1], small[own])
+        by_class = [row.labels.get(self.target, "") for row in rows]
+        for groups, labels in ((self.classes, by_class), (self.parts, [row.published for row in rows])):
+            names = np.array(labels)
+            for name in sorted(set(labels) - {""}):
+                if name in groups or len(groups) < MOST_CLASSES:
+                    own = names == name
+                    sums = groups.setdefault(name, PixelSums())
+                    sums.add(total[own], squares[own], flat.shape[1], small[own])
 
 
 def blocks(rows: Iterable[PicturedRow]) -> Iterator[list[PicturedRow]]:
