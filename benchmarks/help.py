@@ -7,6 +7,7 @@ A Python that starts and stops is timed beside it: the part that no program can 
 
 from __future__ import annotations
 
+import resource
 import statistics
 import subprocess
 import sys
@@ -18,11 +19,12 @@ import record
 RUNS = 20
 
 
-def seconds(command: list[str]) -> float:
-    """Wall time of one process."""
-    start = time.perf_counter()
+def seconds(command: list[str]) -> tuple[float, float]:
+    """Wall time and CPU time of one process."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def summary(times: list[float]) -> dict[str, float]:
@@ -34,12 +36,12 @@ def main() -> None:
     """Time both in turn, print and keep."""
     ours = [str(Path(sys.executable).parent / "shelfwise"), "--help"]
     bare = [sys.executable, "-c", "pass"]
-    turns = [(seconds(ours), seconds(bare)) for _ in range(RUNS + 2)][2:]
-    help_times, bare_times = (list(times) for times in zip(*turns, strict=True))
-    values = {"runs": RUNS, "seconds": summary(help_times), "python_alone_seconds": summary(bare_times)}
-    record.write("help", values)
-    ours_s, bare_s = statistics.median(help_times), statistics.median(bare_times)
-    print(f"shelfwise --help: {ours_s:.3f} s; python alone: {bare_s:.3f} s")
+    turns = [(*seconds(ours), *seconds(bare)) for _ in range(RUNS + 2)][2:]
+    names = ("seconds", "cpu_seconds", "python_alone_seconds", "python_alone_cpu_seconds")
+    values = {name: summary(list(times)) for name, times in zip(names, zip(*turns, strict=True), strict=True)}
+    record.write("help", {"runs": RUNS, **values})
+    wall, cpu, alone = (values[name]["median"] for name in names[:3])
+    print(f"shelfwise --help: {wall:.3f} s, of it CPU {cpu:.3f} s; python alone: {alone:.3f} s")
 
 
 if __name__ == "__main__":

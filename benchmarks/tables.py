@@ -36,8 +36,36 @@ class Figure:
     beside: str = ""
 
 
+def _recipe(name: str) -> Figure:
+    """Accuracy of one shipped Fashion-MNIST recipe, from `benchmarks/train.py`."""
+    file = f"train-{name}"
+    return Figure(
+        f"`configs/{name}.toml`, {{{file}.cpu_seconds.mean:,.0f}} CPU-seconds",
+        f"{{{file}.accuracy.mean:.2%}} ({{{file}.accuracy.ci95.0:.2%}} to {{{file}.accuracy.ci95.1:.2%}})",
+        f"with mirrored pictures {{{file}.accuracy_tta.mean:.2%}}; ECE {{{file}.ece.mean:.2%}}",
+    )
+
+
+def _cost(percent: int) -> Figure:
+    """Cost of a test accuracy against a plain baseline, from `benchmarks/cost_to_accuracy.py`."""
+    place = f"cost_to_accuracy.targets.{percent}"
+    return Figure(
+        f"training until {percent}% on the test set, CPU-seconds",
+        f"{{{place}.cpu_seconds:.0f}}, for {{{place}.accuracy:.2%}}",
+        f"a plain network: {{{place}.baseline_cpu_seconds:.0f}}; {{{place}.ratio:.1f}}x",
+    )
+
+
 FIGURES: dict[str, tuple[Figure, ...]] = {
-    "accuracy": (),
+    "accuracy": (
+        *(_recipe(name) for name in ("demo", "fashion-mnist", "fashion-mnist-long")),
+        Figure(
+            "demo: classes asked for in words that training never saw",
+            "{train-demo.text_aligned.mean:.2%}",
+            "its classifier: {train-demo.accuracy.mean:.2%}",
+        ),
+        Figure("demo: text to picture, P@10", "{train-demo.p_at_10.mean:.3f}"),
+    ),
     "data": (
         Figure(
             "families found in {families.products:,d} real products, against a reference grouping by pairs",
@@ -53,7 +81,13 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
         ),
     ),
     "speed": (
-        Figure("`shelfwise --help`, wall time", "{help.seconds.median:.2f} s", "goal: at most 0.3 s"),
+        _cost(90),
+        _cost(92),
+        Figure(
+            "`shelfwise --help`",
+            "{help.seconds.median:.2f} s",
+            "Python alone: {help.python_alone_seconds.median:.2f} s",
+        ),
         Figure(
             "medium augmentation, batches of 64 a second on one thread",
             "PyTorch {loader.batches_per_second.torch:,.0f}, compiled {loader.batches_per_second.numba:,.0f}",

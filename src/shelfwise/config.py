@@ -187,6 +187,9 @@ class TextConfig(Section):
     width: int = Field(default=128, gt=0)
     """Dimensions of the space that pictures and texts share."""
     loss: Literal["infonce", "sigmoid"] = "infonce"
+    describe: bool = False
+    """Let training prompts say what a class looks like, where `data/prompts.toml` knows: the words that
+    unseen classes share with seen ones."""
 
 
 class Config(Section):

@@ -245,7 +245,7 @@ def _align(
         model.cpu(),
         features,
         torch.from_numpy(some.labels),
-        class_prompts(some.classes, use="train", source=data.source),
+        class_prompts(some.classes, use="train", source=data.source, describe=config.text.describe),
         config=config,
         tokenizer=tokenizer,
         temperature=temperature,
