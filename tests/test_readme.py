@@ -42,7 +42,9 @@ def test_the_cli_reference_is_fresh() -> None:
 
 
 def test_a_stale_table_is_found(tmp_path: Path) -> None:
-    (tmp_path / "help.json").write_text(json.dumps({"seconds": {"median": 0.123}}))
+    (tmp_path / "help.json").write_text(
+        json.dumps({"seconds": {"median": 0.123}, "python_alone_seconds": {"median": 0.02}})
+    )
     text = "before\n<!-- table:speed -->\nold\n<!-- /table -->\nafter"
     filled = tables.fill(text, tmp_path)
     assert filled != text
@@ -68,6 +70,16 @@ def test_a_stale_readme_fails_the_check(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_figure_that_was_not_measured_has_no_row(tmp_path: Path) -> None:
     assert "Not measured yet" in tables.render("speed", tmp_path)
     assert tables.look_up("help.seconds.median", tmp_path) is None
+
+
+def test_figures_find_the_places_that_the_benchmarks_write(tmp_path: Path) -> None:
+    mean = {"mean": 0.94, "ci95": [0.938, 0.942], "values": [0.94]}
+    run = dict.fromkeys(("accuracy", "accuracy_tta", "ece", "text_aligned", "p_at_10", "cpu_seconds"), mean)
+    (tmp_path / "train-demo.json").write_text(json.dumps(run))
+    table = tables.render("accuracy", tmp_path)
+    assert "94.00% (93.80% to 94.20%)" in table
+    assert "fashion-mnist-long" not in table
+    assert "P@10 | 0.940 |" in table
 
 
 def test_every_command_that_is_shown_exists() -> None:
