@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
+import os
 import random
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from drawn import KINDS, draw_garment
 from PIL import Image, ImageEnhance
@@ -134,3 +138,29 @@ def test_products_without_title_or_picture_stand_alone() -> None:
 )
 def test_titles_are_compared_by_their_words(title: str | None, normal: str) -> None:
     assert normalise_title(title) == normal
+
+
+def test_families_agree_with_the_reference_grouping_of_a_real_catalogue() -> None:
+    """A tenth of the families; `benchmarks/families.py` measures all of them."""
+    root = os.environ.get("SHELFWISE_DATA")
+    if root is None or not (Path(root) / "catalogue-60x80").is_dir():
+        pytest.skip("SHELFWISE_DATA does not name a folder with catalogue-60x80")
+    folder = Path(root) / "catalogue-60x80"
+    columns = ["id", "productDisplayName", "image"]
+    table = pl.read_parquet(folder / "products.parquet", columns=columns)
+    known = dict(pl.read_csv(folder / "families.csv", infer_schema=False).iter_rows())
+    rows = [
+        (name, title, [printed(data)])
+        for name, title, data in table.iter_rows()
+        if int(known[name]) % 10 == 0
+    ]
+    ours = families_of(rows)
+    pairs: list[set[tuple[str, str]]] = []
+    for families in (ours, known):
+        groups: dict[str, list[str]] = {}
+        for name, *_ in rows:
+            groups.setdefault(families[name], []).append(name)
+        pairs.append({pair for group in groups.values() for pair in itertools.combinations(group, 2)})
+    mine, reference = pairs
+    assert len(mine & reference) / len(mine) > 0.9
+    assert len(mine & reference) / len(reference) > 0.99
