@@ -37,7 +37,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     (folder / "images" / "page.jpg").write_text("<html>not found</html>")
     (folder / "images" / "cut.png").write_bytes((folder / rows[1][4]).read_bytes()[:200])
     extra = [
-        ["x1", "Another title", "trousers", "red", "images/copy.png"],
+        ["x1", "Another title", "trousers", "赤", "images/copy.png"],
         ["x2", rows[1][1].upper(), rows[1][2], "red", rows[2][4]],
         ["x3", INJECTION, INJECTION, "red", rows[3][4]],
         ["x4", "", "", "", rows[4][4]],
