@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from drawn import draw_catalog
 from typer.testing import CliRunner
 
 from shelfwise.cli import app
+from shelfwise.cli.data_report import _progress
 from shelfwise.errors import ConfigError
 
 CONFIG = """
@@ -82,3 +85,15 @@ def test_a_missing_source_is_named(argument: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["data", "report", argument, "--out", str(tmp_path)])
     assert result.exit_code != 0
     assert argument in str(result.exception)
+
+
+def test_progress_is_a_live_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with _progress() as progress:
+        progress("reading", 1_234)
+    assert "reading" in terminal.getvalue()
