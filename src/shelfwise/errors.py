@@ -17,6 +17,10 @@ class PictureError(DataError):
         self.kind = kind
 
 
+class ErrorBudgetError(ShelfwiseError):
+    """More rows failed than `--max-errors` allows; the CLI exits with 1."""
+
+
 class ConfigError(ShelfwiseError):
     """A configuration value is unknown, ill-typed or contradicts another."""
 

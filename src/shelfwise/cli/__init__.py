@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from shelfwise.errors import ShelfwiseError
+from shelfwise.errors import ErrorBudgetError, ShelfwiseError
 
 app = typer.Typer(
     name="shelfwise",
@@ -29,11 +29,20 @@ def main() -> None:
         app()
     except ShelfwiseError as error:
         print(f"shelfwise: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, ErrorBudgetError) else 2)
     except KeyboardInterrupt:
         print("shelfwise: interrupted", file=sys.stderr)
         sys.exit(130)
 
 
 # The verbs, each in its file; importing one adds it. They stand last because they need `app`.
-from shelfwise.cli import data_augment, data_get, data_inspect, data_report, evaluate, predict, train  # noqa: E402, F401
+from shelfwise.cli import (  # noqa: E402, F401
+    data_augment,
+    data_get,
+    data_inspect,
+    data_report,
+    evaluate,
+    export,
+    predict,
+    train,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override, e.g. train.lr=0.05.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
+    max_errors: Annotated[
+        int, typer.Option(min=0, help="Unusable rows of the catalogue to train without, else exit code 1.")
+    ] = 0,
     init_from: Annotated[Path | None, typer.Option(help="Bundle to start the weights from.")] = None,
 ) -> None:
     """Learn from a catalogue and write OUT/bundle."""
@@ -33,7 +37,7 @@ def train(
     folder = out or Path("runs") / loaded.name
     run = _train_function()
     with _progress() as watch:
-        bundle = run(loaded, folder, resume=resume, init_from=init_from, watch=watch)
+        bundle = run(loaded, folder, resume=resume, init_from=init_from, watch=watch, max_errors=max_errors)
     validation = bundle.info.get("validation", {})
     training = bundle.info.get("training", {})
     print(
@@ -41,7 +45,9 @@ def train(
         f"{training.get('steps', 0)} steps in {training.get('seconds_train', 0):.0f} s"
     )
     print(f"bundle: {bundle.path}")
-    print(f"next:   shelfwise evaluate {bundle.path} {loaded.data.source} --out {folder}")
+    catalog = "fashion-mnist" if loaded.data.source == "fashion-mnist" else config
+    words = ["shelfwise", "evaluate", str(bundle.path), str(catalog), "--out", str(folder)]
+    print(f"next:   {shlex.join(words)}")
 
 
 def _train_function() -> Callable[..., Bundle]:

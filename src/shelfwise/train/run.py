@@ -18,13 +18,14 @@ from torch import Tensor
 
 from shelfwise.bundle import Bundle, BundleInfo, now
 from shelfwise.config import Config
-from shelfwise.data.datasets import load_labelled
+from shelfwise.data.collect import target_of
+from shelfwise.data.datasets import FASHION_MNIST, load_parts
 from shelfwise.data.labelled import LabelledPictures
 from shelfwise.data.prompts import class_prompts
 from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.tokens import TokenizerConfig
 from shelfwise.decide.temperature import fit_temperature
-from shelfwise.errors import ConfigError, TrainingError
+from shelfwise.errors import ConfigError, ErrorBudgetError, TrainingError
 from shelfwise.nn.build import build_classifier
 from shelfwise.nn.loaders import MemoryLoader
 from shelfwise.nn.towers import PictureClassifier
@@ -59,6 +60,7 @@ def train(
     init_from: Path | None = None,
     watch: Callable[[Watch], None] = lambda _: None,
     inputs: Inputs | None = None,
+    max_errors: int = 0,
 ) -> Bundle:
     """Train as `config` says and write `out/bundle`; journal and checkpoints go to `out` as well.
 
@@ -72,7 +74,7 @@ def train(
     if config.train.threads is not None:
         torch.set_num_threads(config.train.threads)
     keep_freed_memory()
-    data = inputs or load_inputs(config)
+    data = inputs or load_inputs(config, max_errors=max_errors)
     log.info("%d rows to train on, %d to validate", len(data.train), len(data.validation))
     model = _new_model(config, data.train, init_from)
     run = Run(model, config.train, pick_device(config.train.device))
@@ -151,16 +153,26 @@ def _finish(config: Config, data: Inputs, run: Run, fitted: Fitted, *, out: Path
     )
 
 
-def load_inputs(config: Config) -> Inputs:
-    """Training and validation rows of the configured data; ConfigError where there is nothing to learn."""
-    data = load_labelled(config, "train")
+def load_inputs(config: Config, *, max_errors: int = 0) -> Inputs:
+    """Training and validation rows of the configured data.
+
+    ConfigError where there is nothing to learn, ErrorBudgetError where more than `max_errors` rows of a
+    catalogue cannot be used."""
+    loaded = load_parts(config, ["train", "validation"])
+    log.info("%s", loaded.count)
+    if loaded.count.failed > max_errors:
+        raise ErrorBudgetError(
+            f"'{config.data.source}': {loaded.count}; the first is {loaded.errors[0]}. "
+            f"Mend them, or train without them: --max-errors {loaded.count.failed}"
+        )
+    data = loaded.parts["train"]
     if not (data.labels >= 0).any():
         raise ConfigError(f"'{config.data.source}' has no labelled training rows")
     if len(data.classes) < 2:
         raise ConfigError(f"'{config.data.source}' has one class only: {data.classes}")
     source = Path(config.data.source).name
-    target = config.data.target or "category"
-    return Inputs(data, load_labelled(config, "validation"), source, target)
+    target = "category" if source == FASHION_MNIST else target_of(config.data)
+    return Inputs(data, loaded.parts["validation"], source, target)
 
 
 def fingerprint(config: Config, data: LabelledPictures) -> dict[str, Any]:
