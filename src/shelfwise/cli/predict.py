@@ -77,7 +77,13 @@ def _table(answers: list[Prediction]) -> None:
             continue
         then = ", ".join(f"{score.label} {score.probability:.1%}" for score in answer.top[1:])
         probability = f"{answer.probability:.1%}" if answer.probability is not None else ""
-        table.add_row(escape(answer.id), answer.label, probability, escape(then), ", ".join(answer.warnings))
+        table.add_row(
+            escape(answer.id),
+            escape(answer.label or ""),
+            probability,
+            escape(then),
+            ", ".join(answer.warnings),
+        )
     Console().print(table)
 
 

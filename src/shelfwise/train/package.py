@@ -9,11 +9,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from shelfwise.bundle import Bundle, BundleInfo, write_bundle
+from shelfwise.bundle import EXPORTS, Bundle, BundleInfo, write_bundle
 from shelfwise.config import Config
 from shelfwise.data.tokens import tokenize
+from shelfwise.errors import BundleError
 from shelfwise.export.onnx import check_parity, export_onnx
 from shelfwise.nn.dual import DualEncoder
+from shelfwise.predict.torch_backend import load_model
 from shelfwise.train.card import model_card
 
 SAMPLE_TEXTS = ("a bag", "our new pair of shoes from the shop")
@@ -39,6 +41,51 @@ def package(
             files["journal.jsonl"] = journal
         info = info.model_copy(update={"info": {**info.info, "parity": parity}})
         return write_bundle(path, info=info, config=config, files=files, card=model_card(info, config))
+
+
+def reexport(path: Path) -> Bundle:
+    """Write the ONNX files of the bundle at `path` afresh from its weights; all else stays as it is.
+
+    The ONNX files that are there may be damaged or missing; any other damage is a BundleError, and so is
+    an export that differs from torch. The parity check runs on drawn pictures, since a bundle keeps none
+    of its training data. The same ONNX bytes give the same version."""
+    bundle = Bundle.open(path, unchecked=EXPORTS)
+    _refuse_strangers(bundle)
+    info = bundle.meta
+    kept = [name for name in info.files if name not in (*EXPORTS, "config.json")]
+    with tempfile.TemporaryDirectory(prefix="shelfwise-") as scratch:
+        files, parity = export_files(load_model(bundle), info, _drawn(bundle.config), Path(scratch))
+        files |= {name: path / name for name in kept}
+        info = info.model_copy(update={"info": {**info.info, "parity": parity}})
+        return write_bundle(path, info=info, config=bundle.config, files=files, card=_card(bundle))
+
+
+def _refuse_strangers(bundle: Bundle) -> None:
+    """BundleError where the folder holds what is not the bundle's, since replacing it would lose that."""
+    known = {*bundle.meta.files, *EXPORTS, "bundle.json", "README.md"}
+    strangers = sorted(entry.name for entry in bundle.path.iterdir() if entry.name not in known)
+    if strangers:
+        raise BundleError(
+            f"'{bundle.path}' holds '{strangers[0]}', which is no part of the bundle: move it elsewhere first"
+        )
+
+
+def _card(bundle: Bundle) -> str:
+    """The model card as it is, which its owner may have edited, ready for another version."""
+    card = bundle.path / "README.md"
+    if not card.exists():
+        return model_card(bundle.meta, bundle.config)
+    return card.read_text(encoding="utf-8").replace(bundle.version, "{version}")
+
+
+def _drawn(config: Config) -> Tensor:
+    """Pictures [64, H, W, C] to compare on: smooth blotches at first, ever rougher, noise at last."""
+    height, width, channels = config.preprocess.height, config.preprocess.width, config.preprocess.channels
+    generator = torch.Generator().manual_seed(0)
+    sides = (2, 4, 8, min(height, width))
+    rough = [torch.rand(16, channels, side, side, generator=generator) for side in sides]
+    pictures = [nn.functional.interpolate(some, (height, width), mode="bilinear") for some in rough]
+    return torch.cat(pictures).mul(255).byte().permute(0, 2, 3, 1).contiguous()
 
 
 def export_files(

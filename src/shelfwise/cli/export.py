@@ -1,0 +1,27 @@
+"""`shelfwise export`: the ONNX files of a bundle, written afresh from its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shelfwise.cli import app
+from shelfwise.errors import MissingExtraError
+
+
+@app.command()
+def export(bundle: Annotated[Path, typer.Argument(help="Bundle folder.")]) -> None:
+    """Write a bundle's ONNX files afresh from its weights, and check them against torch."""
+    try:
+        import onnxscript  # noqa: F401
+
+        from shelfwise.train.package import reexport
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "torch", "train") from None
+
+    written = reexport(bundle)
+    print(f"{written.label}: {written.path}")
+    for name, difference in written.meta.info["parity"].items():
+        print(f"  {name}.onnx differs from torch by at most {difference:.1e}")
