@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from shelfwise.config import CatalogConfig, Config
 from shelfwise.data.catalog import ReadCount, columns_of, read_pictures
-from shelfwise.data.families import Fingerprints, assign_families
+from shelfwise.data.families import DECODE_SIDE, Fingerprints, assign_families
 from shelfwise.data.hashing import fingerprint
 from shelfwise.data.labelled import LabelledPictures
 from shelfwise.data.preprocess import Preprocessor
@@ -44,7 +44,7 @@ def load_catalog(config: Config) -> CatalogParts:
     pixels: list[UInt8[ndarray, "H W C"]] = []
     values: list[str | None] = []
     with Fingerprints() as prints:
-        for row in count.watch(read_pictures(data, target_side=preprocessor.target_side)):
+        for row in count.watch(read_pictures(data, target_side=max(DECODE_SIDE, preprocessor.target_side))):
             if isinstance(row, RowError) and len(errors) < 100:
                 errors.append(row)
             if not isinstance(row, PicturedProduct):

@@ -124,12 +124,12 @@ def _same_key(
 
 def _confirmed(
     pairs: Int64[ndarray, "P 2"],
-    small_a: Callable[[Int64[ndarray, Q]], UInt8[ndarray, "Q 32 32 3"]],
-    small_b: Callable[[Int64[ndarray, Q]], UInt8[ndarray, "Q 32 32 3"]],
+    small_a: Callable[[Int64[ndarray, "Q"]], UInt8[ndarray, "Q 32 32 3"]],
+    small_b: Callable[[Int64[ndarray, "Q"]], UInt8[ndarray, "Q 32 32 3"]],
     max_pixel_difference: float,
 ) -> Int64[ndarray, "R 2"]:
     """The pairs whose thumbnails, fetched by row, differ by at most `max_pixel_difference`."""
-    keep: Bool[ndarray, P] = np.zeros(len(pairs), dtype=bool)
+    keep: Bool[ndarray, "P"] = np.zeros(len(pairs), dtype=bool)
     for start in range(0, len(pairs), _CONFIRM):
         left, right = pairs[start : start + _CONFIRM].T
         difference = thumbnail_difference(small_a(left), small_b(right))

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from shelfwise.config import CatalogConfig
 from shelfwise.data import catalog, fashion_mnist
+from shelfwise.data.families import DECODE_SIDE
 from shelfwise.data.pictures import DecodedPicture
 from shelfwise.schema import RowError, RowWarning
 
 FASHION_MNIST_TARGET = "category"
-_SIDE = 512
-"""JPEGs may be decoded at reduced size, down to this."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def pictured_rows(config: CatalogConfig) -> Iterator[PicturedRow | RowError | Ro
     if config.source == "fashion-mnist":
         yield from _fashion_mnist_rows(config)
         return
-    for item in catalog.read_pictures(config, target_side=_SIDE):
+    for item in catalog.read_pictures(config, target_side=DECODE_SIDE):
         if isinstance(item, RowError | RowWarning):
             yield item
             continue
