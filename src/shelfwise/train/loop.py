@@ -13,32 +13,16 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from shelfwise.config import TrainConfig
 from shelfwise.errors import TrainingError
+from shelfwise.nn.loaders import LoadedBatch
 from shelfwise.nn.losses import mixup, soft_cross_entropy, soft_targets
 from shelfwise.nn.optim import WeightAverage, build_optimizers
 from shelfwise.train.checkpoint import Tree
 from shelfwise.train.schedule import learning_rate_factor
-
-
-@runtime_checkable
-class LoadedBatch(Protocol):
-    """What a loader yields."""
-
-    @property
-    def pixels(self) -> UInt8[Tensor, "B H W C"]:
-        """Raw pictures."""
-
-    @property
-    def labels(self) -> Int64[Tensor, "B"]:
-        """Class numbers; -1 is missing."""
-
-    @property
-    def rows(self) -> Int64[Tensor, "B"]:
-        """Row numbers in the data set."""
 
 
 @runtime_checkable
