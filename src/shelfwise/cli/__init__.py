@@ -6,9 +6,11 @@ Exit codes: 0 well, 1 the error budget (`--max-errors`) was exceeded, 2 the user
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from shelfwise import __version__
 from shelfwise.errors import ErrorBudgetError, ShelfwiseError
 
 app = typer.Typer(
@@ -19,6 +21,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"shelfwise {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version.")
+    ] = False,
+) -> None:
+    pass
+
+
 data_app = typer.Typer(help="Get, look at and report on data.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 
