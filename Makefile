@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.setup-$(TORCH)
 SOURCES := $(shell find src -name '*.py')
 DEMO := results/demo
-BENCHMARKS := help loader $(if $(SHELFWISE_DATA),families) cost_to_accuracy train
+BENCHMARKS := help loader $(if $(SHELFWISE_DATA),families) cost_to_accuracy zero_shot train
 
 setup: $(STAMP)
 
