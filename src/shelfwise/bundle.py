@@ -17,18 +17,23 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from shelfwise import __version__
 from shelfwise.config import Config, Section, parse_config
 from shelfwise.data.tokens import TokenizerConfig
-from shelfwise.errors import BundleError
+from shelfwise.errors import BundleError, ConfigError
 
 FORMAT = 1
+NEEDED = ("config.json", "model.safetensors", "picture.onnx")
+"""Files that no bundle is without."""
+EXPORTS = ("picture.onnx", "text.onnx")
+"""Files that follow from the others, and that `shelfwise export` writes afresh."""
 
 
 class BundleInfo(Section):
@@ -64,8 +69,10 @@ class Bundle:
         self.config = config
 
     @classmethod
-    def open(cls, path: Path) -> Bundle:
-        """The bundle in the folder `path`; every file is checked against its recorded sha256."""
+    def open(cls, path: Path, *, unchecked: Collection[str] = ()) -> Bundle:
+        """The bundle in the folder `path`; every file is checked against its recorded sha256.
+
+        Files named in `unchecked` may be damaged or missing: `shelfwise export` writes them afresh."""
         if not path.is_dir():
             raise BundleError(f"bundle '{path}' not found: expected the folder that `shelfwise train` wrote")
         if not (path / "bundle.json").exists():
@@ -74,22 +81,20 @@ class Bundle:
             raise BundleError(f"'{path}' is not a bundle: it has no bundle.json{hint}")
         try:
             raw = json.loads((path / "bundle.json").read_text(encoding="utf-8"))
-            if isinstance(raw, dict) and raw.get("format", FORMAT) > FORMAT:
+            found = raw.get("format") if isinstance(raw, dict) else None
+            if isinstance(found, int) and found > FORMAT:
                 raise BundleError(
-                    f"bundle '{path}' has format {raw['format']}, this shelfwise reads up to {FORMAT}: "
+                    f"bundle '{path}' has format {found}, this shelfwise reads up to {FORMAT}: "
                     "update shelfwise"
                 )
             info = BundleInfo.model_validate(raw)
-            for name, digest in info.files.items():
-                if _sha256(path / name) != digest:
-                    raise BundleError(
-                        f"bundle '{path}': {name} was changed or damaged; copy or train it again"
-                    )
+            for name in {**dict.fromkeys(NEEDED), **info.files}.keys() - set(unchecked):
+                _check_file(path, name, info.files.get(name))
             config = parse_config(
                 json.loads((path / "config.json").read_text(encoding="utf-8")),
                 where=str(path / "config.json"),
             )
-        except (OSError, ValueError, ValidationError) as error:
+        except (OSError, ValueError, ConfigError) as error:
             raise BundleError(f"bundle '{path}' is damaged: {_first_line(error)}") from None
         return cls(path, info, config)
 
@@ -156,7 +161,11 @@ def write_bundle(
             old = path.with_name(f".{path.name}-old")
             shutil.rmtree(old, ignore_errors=True)
             path.replace(old)
-            partial.replace(path)
+            try:
+                partial.replace(path)
+            except OSError:
+                old.replace(path)
+                raise
             shutil.rmtree(old, ignore_errors=True)
         else:
             partial.replace(path)
@@ -168,6 +177,15 @@ def write_bundle(
 def now() -> str:
     """The present time as bundles record it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _check_file(folder: Path, name: str, digest: str | None) -> None:
+    """BundleError where a file of the bundle is missing or is not the one that was written."""
+    remedy = f"run: shelfwise export {folder}" if name in EXPORTS else "copy or train it again"
+    if not (folder / name).is_file():
+        raise BundleError(f"bundle '{folder}': {name} is missing; {remedy}")
+    if _sha256(folder / name) != digest:
+        raise BundleError(f"bundle '{folder}': {name} was changed or damaged; {remedy}")
 
 
 def _sha256(path: Path) -> str:

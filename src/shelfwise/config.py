@@ -219,7 +219,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if path.suffix not in (".toml", ".json"):
         raise ConfigError(f"config '{path}': expected a .toml or .json file")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"config '{path}' not found") from None
     except (OSError, UnicodeDecodeError) as error:

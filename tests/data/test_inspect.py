@@ -226,3 +226,12 @@ def test_real_files_are_understood(tmp_path: Path, name: str, target: str, title
     for _, _ in zip(range(500), count.watch(read_catalog(config.data)), strict=False):
         pass
     assert count.failed == 0
+
+
+def test_a_few_repeated_ids_do_not_make_another_column_the_id(tmp_path: Path) -> None:
+    table = draw_catalog(tmp_path, 20)
+    with table.open("a", encoding="utf-8") as file:
+        file.write("p0000,Twice,shirt,red,images/p0001.png\n,Nameless,shirt,red,images/p0001.png\n")
+    suggestion = suggest_catalog(table)
+    assert suggestion.data.columns.id == "id"
+    assert any("repeat or lack an id in 'id'" in note for note in suggestion.notes)

@@ -22,6 +22,8 @@ TARGETS = (
     *("subcategory", "department", "departmentname", "mastercategory"),
 )
 _FOLDERS = ("", "images", "image", "pictures", "photos", "img")
+_NEARLY_UNIQUE = 0.9
+"""Least share of different values in a column that is taken for the id by its name."""
 _LARGEST_SIDE = 64
 """Longest side of the suggested model input: what trains on a laptop."""
 _MOST_CLASSES = 200
@@ -120,8 +122,16 @@ def _table_map(found: Inspection, reasons: dict[str, str], notes: list[str]) -> 
 
 
 def _guess_id(columns: list[ColumnSummary], reasons: dict[str, str], notes: list[str]) -> str:
-    """A unique column, the one with an id's name first; else the one with the most different values."""
+    """A unique column, the one with an id's name first; else the one with the most different values.
+
+    A column with an id's name may have a few rows that repeat or lack it: those rows are in error, and
+    another column that happens to be unique is not the id."""
     named = _by_name([column for column in columns if column.is_unique], IDS)
+    nearly = _by_name([c for c in columns if c.distinct >= _NEARLY_UNIQUE * c.rows], IDS)
+    if named is None and nearly is not None:
+        reasons["data.columns.id"] = "named like an id, and nearly every value differs"
+        notes.append(f"rows that repeat or lack an id in '{nearly.name}' will be refused")
+        return nearly.name
     short = [column for column in columns if column.is_unique and column.mean_characters <= 40]
     whole = [column for column in short if column.kind != "picture"]
     if named or whole:

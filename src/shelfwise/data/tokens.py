@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
+from pydantic import Field
 
 from shelfwise.config import Section
 
@@ -18,9 +19,9 @@ _WORD = re.compile(r"[^\W_]+")
 class TokenizerConfig(Section):
     """How texts become ids; a bundle keeps a copy."""
 
-    buckets: int = 4096
+    buckets: int = Field(default=4096, ge=2)
     """Ids are 1 to buckets - 1; 0 pads."""
-    max_tokens: int = 96
+    max_tokens: int = Field(default=96, ge=1)
 
 
 def tokenize(texts: Sequence[str], config: TokenizerConfig) -> Int64[ndarray, "B L"]:

@@ -58,10 +58,11 @@ def check_parity(module: nn.Module, inputs: Tensor, path: Path) -> float:
     expected = module.eval()(inputs)
     expected = expected if isinstance(expected, tuple) else (expected,)
     got = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
-    difference = max(
-        float(np.abs(_comparable(a.float().numpy()) - _comparable(b)).max())
-        for a, b in zip(expected, got, strict=True)
-    )
+    pairs = [(a.float().numpy(), b) for a, b in zip(expected, got, strict=True)]
+    if any(a.shape != b.shape for a, b in pairs):
+        raise BundleError(f"export to '{path.name}' gives other shapes than the model")
+    # numpy's max, since Python's own loses a NaN that does not come first.
+    difference = float(np.max([np.abs(_comparable(a) - _comparable(b)).max() for a, b in pairs]))
     if not difference <= PARITY:
         raise BundleError(
             f"export to '{path.name}' differs from the model by {difference:.2g} (> {PARITY:g})"

@@ -17,9 +17,9 @@ from shelfwise.bundle import Bundle
 from shelfwise.data.preprocess import Preprocessor
 from shelfwise.data.tokens import TokenizerConfig, tokenize
 from shelfwise.decide.temperature import apply_temperature
-from shelfwise.errors import BundleError
+from shelfwise.errors import BundleError, MissingExtraError
 from shelfwise.predict.onnx_backend import Backend, OnnxBackend
-from shelfwise.schema import LabelScore, Prediction, Product
+from shelfwise.schema import LabelScore, Prediction, Product, RowError
 
 CHUNK = 256
 """Pictures in one model call: bounds the memory of a large request."""
@@ -31,7 +31,7 @@ class Predictor:
     def __init__(self, bundle: Bundle, backend: Backend) -> None:
         self.bundle = bundle
         self._backend = backend
-        self._preprocessor = Preprocessor(bundle.config.preprocess)
+        self._preprocessor = Preprocessor(bundle.config.preprocess, max_pixels=bundle.config.data.max_pixels)
 
     @classmethod
     def load(
@@ -41,7 +41,10 @@ class Predictor:
         bundle = Bundle.open(Path(path))
         if backend == "onnx":
             return cls(bundle, OnnxBackend(bundle, threads))
-        from shelfwise.predict.torch_backend import TorchBackend
+        try:
+            from shelfwise.predict.torch_backend import TorchBackend
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(error.name or "torch", "train") from None
 
         return cls(bundle, TorchBackend(bundle))
 
@@ -99,7 +102,7 @@ class Predictor:
             return []
         numbers = range(len(products))
         batch, errors, warnings = self._preprocessor.batch(products, image_root or Path(), rows=numbers)
-        why = {error.row: error.why for error in errors}
+        why = {error.row: _reason(error) for error in errors}
         notes: dict[int, list[str]] = {}
         for warning in warnings:
             notes.setdefault(warning.row, []).append(warning.kind)
@@ -138,7 +141,9 @@ class Predictor:
         """Logits [B, K] and, with a text tower, unit vectors [B, E], in one pass over the pictures."""
         parts = [self._backend.picture(pixels[i : i + CHUNK]) for i in range(0, len(pixels), CHUNK)]
         if not parts:
-            return np.zeros((0, len(self.bundle.classes)), np.float32), np.zeros((0, 1), np.float32)
+            width = self.bundle.config.text.width
+            vectors = np.zeros((0, width), np.float32) if self.bundle.has_text else None
+            return np.zeros((0, len(self.bundle.classes)), np.float32), vectors
         logits = np.concatenate([part[0] for part in parts])
         if parts[0][1] is None:
             return logits, None
@@ -154,3 +159,9 @@ class Predictor:
                 f"bundle '{self.bundle.path}' has no text tower; train it with text.align = true"
             )
         return tokenizer
+
+
+def _reason(error: RowError) -> str:
+    """Why a product failed, with the picture's name unless the id is that already."""
+    named = error.value and error.value != error.id
+    return f"{error.column} {error.value!r}: {error.why}" if named else error.why

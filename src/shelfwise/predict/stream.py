@@ -39,9 +39,9 @@ def predict_catalog(predictor: Predictor, argument: str, out: Path, *, top: int 
     if out.suffix not in WRITERS:
         raise DataError(f"--out '{out}': expected a .parquet or .csv file")
     config = resolve(argument)
+    _check_out(out, argument, config.source)
     counts = Counts()
     root = image_root_of(config)
-    out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.partial")
     try:
         with WRITERS[out.suffix](partial) as write:
@@ -51,6 +51,18 @@ def predict_catalog(predictor: Predictor, argument: str, out: Path, *, top: int 
     finally:
         partial.unlink(missing_ok=True)
     return counts
+
+
+def _check_out(out: Path, *inputs: str) -> None:
+    """DataError where `out` is a folder, has no folder to be in, or is the catalogue itself."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"--out '{out}': its folder cannot be made: {error.strerror}") from None
+    if out.is_dir():
+        raise DataError(f"--out '{out}' is a folder; name a file in it")
+    if out.exists() and any(Path(name).exists() and out.samefile(name) for name in inputs):
+        raise DataError(f"--out '{out}' is the catalogue itself; name another file")
 
 
 def _answer(
