@@ -70,7 +70,7 @@ def _table(answers: list[Prediction]) -> None:
 
     table = Table(box=None, pad_edge=False)
     for heading in ("file", "answer", "probability", "then", "remarks"):
-        table.add_column(heading, justify="right" if heading == "probability" else "left")
+        table.add_column(heading, justify="right" if heading == "probability" else "left", overflow="fold")
     for answer in answers:
         if answer.status == "failed":
             table.add_row(escape(answer.id), "failed", "", "", escape(answer.error or ""))
@@ -84,7 +84,9 @@ def _table(answers: list[Prediction]) -> None:
             escape(then),
             ", ".join(answer.warnings),
         )
-    Console().print(table)
+    console = Console()
+    # A pipe or a log has no width: rich would take 80 columns and fold every line.
+    (console if console.is_terminal else Console(width=200)).print(table)
 
 
 def _catalog(predictor: Predictor, argument: str, out: Path, top: int) -> int:
