@@ -68,14 +68,22 @@ def _train_function() -> Callable[..., Bundle]:
 def _progress() -> Iterator[Callable[[Watch], None]]:
     """A bar with samples/s, loss and time left on a terminal; elsewhere one line per epoch."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _line_per_epoch
         return
     columns = (
-        TextColumn("step {task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("step"),
+        MofNCompleteColumn(),
         BarColumn(),
         TextColumn("{task.fields[figures]}"),
         TimeElapsedColumn(),
