@@ -165,7 +165,7 @@ def test_writing_that_fails_leaves_the_old_bundle(copy: Path, monkeypatch: pytes
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(bundle_room.shutil, "copyfile", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(BundleError, match=r"No space left.*--resume"):
         written_again(source, copy)
     assert Bundle.open(copy).version == source.version
     assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
@@ -184,7 +184,13 @@ def test_a_swap_that_fails_half_way_puts_the_old_bundle_back(
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", second_fails)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(BundleError, match="Input/output"):
         written_again(source, copy)
     assert Bundle.open(copy).version == source.version
     assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tiny_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BundleError, match="could not be written"):
+        written_again(Bundle.open(tiny_bundle), tmp_path / "file" / "bundle")

@@ -144,9 +144,13 @@ def write_bundle(
 ) -> Bundle:
     """Write a whole bundle beside `path`, then put it there in one rename; an older bundle is replaced.
 
-    `files` maps names within the bundle to files that are copied; version and file hashes are filled in."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    `files` maps names within the bundle to files that are copied; version and file hashes are filled in.
+    Where that fails, a BundleError, and the older bundle stays."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    except OSError as error:
+        raise BundleError(f"bundle '{path}' could not be written: {error}") from error
     try:
         for name, source in files.items():
             shutil.copyfile(source, partial / name)
@@ -169,6 +173,11 @@ def write_bundle(
             shutil.rmtree(old, ignore_errors=True)
         else:
             partial.replace(path)
+    except OSError as error:
+        raise BundleError(
+            f"bundle '{path}' could not be written: {error}; make room and run the command again "
+            "(a training with --resume)"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Bundle(path, info, config)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from shelfwise.train.fit import Watch
 from shelfwise.train.loop import StepRecord
 
 Run = Callable[..., tuple[int, str, str]]
+FIVE = ("--set", "train.epochs=5")
 
 CONFIG = """
 name = "drawn-shop"
@@ -80,20 +83,20 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(config: Path) -> Path:
-    """The folder of a run that went to its end."""
+    """The folder of a run that went to its end; what it printed is in `said.txt`."""
     out = config.parent / "run"
-    assert call("train", config, "--out", out, "--max-errors", 1) == 0
+    with (config.parent / "said.txt").open("w") as said, redirect_stdout(said):
+        assert call("train", config, "--out", out, "--max-errors", 1, *FIVE) == 0
     return out
 
 
-def test_a_catalogue_becomes_a_bundle(run: Run, config: Path, tmp_path: Path) -> None:
-    code, out, _ = run("train", config, "--out", tmp_path, "--max-errors", 1, "--set", "train.epochs=2")
-    assert code == 0
-    bundle = Bundle.open(tmp_path / "bundle")
+def test_a_catalogue_becomes_a_bundle(trained: Path) -> None:
+    bundle = Bundle.open(trained / "bundle")
     assert bundle.classes == ("bag", "shirt", "shoe", "trousers")
     assert (bundle.meta.target, bundle.meta.source) == ("kind", "products.csv")
-    assert bundle.config.train.epochs == 2
+    assert bundle.config.train.epochs == 5
     assert bundle.has_text
+    out = (trained.parent / "said.txt").read_text()
     lines = out.splitlines()
     assert lines[0].startswith("epoch 1.0  step ")
     accuracy = bundle.info["validation"]["accuracy"]
@@ -104,7 +107,7 @@ def test_a_catalogue_becomes_a_bundle(run: Run, config: Path, tmp_path: Path) ->
 
 def test_a_resume_of_a_finished_run_does_nothing(run: Run, config: Path, trained: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
-    code, out, _ = run("train", config, "--out", trained, "--max-errors", 1, "--resume")
+    code, out, _ = run("train", config, "--out", trained, "--max-errors", 1, "--resume", *FIVE)
     assert code == 0
     assert f"bundle: {trained / 'bundle'}" in out
     assert "epoch" not in out
@@ -114,10 +117,12 @@ def test_a_resume_of_a_finished_run_does_nothing(run: Run, config: Path, trained
 def test_a_run_goes_on_after_its_bundle_is_lost(
     run: Run, config: Path, trained: Path, tmp_path: Path
 ) -> None:
-    assert run("train", config, "--out", tmp_path, "--max-errors", 1)[0] == 0
-    (tmp_path / "bundle" / "bundle.json").unlink()
-    assert run("train", config, "--out", tmp_path, "--max-errors", 1, "--resume")[0] == 0
-    weights = [(folder / "bundle" / "model.safetensors").read_bytes() for folder in (tmp_path, trained)]
+    out = shutil.copytree(trained, tmp_path / "out")
+    shutil.rmtree(out / "bundle")
+    code, said, _ = run("train", config, "--out", out, "--max-errors", 1, "--resume", *FIVE)
+    assert code == 0
+    assert "epoch" not in said
+    weights = [(folder / "bundle" / "model.safetensors").read_bytes() for folder in (out, trained)]
     assert weights[0] == weights[1]
 
 
@@ -166,6 +171,12 @@ def test_a_second_run_into_the_same_folder_is_refused(run: Run, config: Path, tr
     code, _, err = run("train", config, "--out", trained, "--max-errors", 1)
     assert code == 2
     assert "--resume" in err
+
+
+def test_an_out_that_is_a_file_is_named(run: Run, config: Path) -> None:
+    code, _, err = run("train", config, "--out", config, "--max-errors", 1)
+    assert code == 2
+    assert f"--out '{config}' cannot be made" in err
 
 
 def test_a_missing_library_is_named(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

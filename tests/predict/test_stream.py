@@ -114,6 +114,19 @@ def test_a_table_without_rows_gives_a_file_without_rows(
     assert read(out) == []
 
 
+def test_fashion_mnist_is_a_catalogue_whose_pixels_arrive_as_they_are(
+    predictor: Predictor, drawn_pictures: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = drawn_pictures(20, seed=300)
+    monkeypatch.setattr("shelfwise.data.fashion_mnist.load", lambda split, folder: data)
+    out = tmp_path / "answers.parquet"
+    assert predict_catalog(predictor, "fashion-mnist", out) == Counts(ok=20)
+    rows = read(out)
+    assert [row["id"] for row in rows] == list(data.ids)
+    best = predictor.probabilities(data.images).max(axis=1)
+    assert [row["probability"] for row in rows] == pytest.approx(best.tolist(), abs=1e-6)
+
+
 @pytest.mark.parametrize("name", ["answers", "answers.json", "answers.parquet.gz"])
 def test_another_ending_is_refused_before_anything_is_read(
     predictor: Predictor, tmp_path: Path, name: str

@@ -71,6 +71,10 @@ def train(
     if finished is not None:
         return finished
     _refuse_to_overwrite(out, resume)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out '{out}' cannot be made: {error.strerror}") from None
     if config.train.threads is not None:
         torch.set_num_threads(config.train.threads)
     keep_freed_memory()
@@ -171,7 +175,7 @@ def load_inputs(config: Config, *, max_errors: int = 0) -> Inputs:
     if len(data.classes) < 2:
         raise ConfigError(f"'{config.data.source}' has one class only: {data.classes}")
     source = Path(config.data.source).name
-    target = "category" if source == FASHION_MNIST else target_of(config.data)
+    target = "category" if config.data.source == FASHION_MNIST else target_of(config.data)
     return Inputs(data, loaded.parts["validation"], source, target)
 
 
