@@ -63,6 +63,12 @@ def test_the_file_is_one_file_with_named_ends(exported: Path) -> None:
     assert [path.name for path in exported.parent.iterdir()] == ["two.onnx"]
 
 
+def test_the_file_says_nothing_of_the_machine_it_was_made_on(exported: Path) -> None:
+    content = exported.read_bytes()
+    for word in (b"stack_trace", b".py", str(Path(__file__).parent).encode()):
+        assert word not in content
+
+
 @pytest.mark.parametrize("head", ["logits", "vectors"])
 def test_a_module_that_moved_away_from_its_file_is_found(exported: Path, module: TwoHeads, head: str) -> None:
     with torch.no_grad():

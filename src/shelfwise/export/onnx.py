@@ -45,6 +45,9 @@ def export_onnx(
             verbose=False,
         )
         assert program is not None
+        # Stack traces name folders of this machine, and would make the bytes depend on them.
+        for node in program.model.graph:
+            node.metadata_props.clear()
         program.save(str(path), external_data=False)
 
 
