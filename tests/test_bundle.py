@@ -194,3 +194,27 @@ def test_a_place_that_cannot_be_written_is_named(tiny_bundle: Path, tmp_path: Pa
     (tmp_path / "file").write_text("")
     with pytest.raises(BundleError, match="could not be written"):
         written_again(Bundle.open(tiny_bundle), tmp_path / "file" / "bundle")
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/etc/hostname", ".", "a/b", "..", ".hidden", ""])
+def test_a_file_name_that_leaves_the_folder_is_refused(copy: Path, name: str) -> None:
+    edited(copy / "bundle.json", lambda value: value["files"].update({name: "0" * 64}))  # type: ignore[attr-defined]
+    with pytest.raises(BundleError, match="is damaged: files"):
+        Bundle.open(copy)
+
+
+@pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf")])
+def test_a_temperature_that_cannot_be_is_refused(copy: Path, temperature: float) -> None:
+    edited(copy / "bundle.json", lambda value: value.update(temperature=temperature))
+    with pytest.raises(BundleError, match="is damaged: temperature"):
+        Bundle.open(copy)
+
+
+def test_json_that_is_absurdly_deep_or_large_is_refused(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle_room, "_LARGEST_JSON", 1000)
+    with pytest.raises(BundleError, match=r"bundle\.json is larger than 1,000 bytes"):
+        Bundle.open(copy)
+    monkeypatch.undo()
+    (copy / "bundle.json").write_text("[" * 100_000)
+    with pytest.raises(BundleError, match=r"bundle\.json is nested too deeply"):
+        Bundle.open(copy)

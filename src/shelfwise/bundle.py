@@ -20,9 +20,9 @@ import tempfile
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from shelfwise import __version__
 from shelfwise.config import Config, Section, parse_config
@@ -34,6 +34,12 @@ NEEDED = ("config.json", "model.safetensors", "picture.onnx")
 """Files that no bundle is without."""
 EXPORTS = ("picture.onnx", "text.onnx")
 """Files that follow from the others, and that `shelfwise export` writes afresh."""
+
+
+_LARGEST_JSON = 64 << 20
+
+FileName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+"""A plain name, since a bundle may come from strangers and its files are read and copied by name."""
 
 
 class BundleInfo(Section):
@@ -52,11 +58,11 @@ class BundleInfo(Section):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     """Normalisation statistics of the training pixels, per channel, for pixels in 0..1."""
-    temperature: float
+    temperature: float = Field(gt=0, allow_inf_nan=False)
     tokenizer: TokenizerConfig | None = None
     info: dict[str, Any] = Field(default_factory=dict)
     """`training` (seconds_train, seconds_total, cpu_seconds, peak_memory_mb ...), `validation`, `rows`."""
-    files: dict[str, str] = Field(default_factory=dict)
+    files: dict[FileName, str] = Field(default_factory=dict)
     """File name to sha256."""
 
 
@@ -80,7 +86,7 @@ class Bundle:
             hint = f"; did you mean '{inner}'?" if (inner / "bundle.json").exists() else ""
             raise BundleError(f"'{path}' is not a bundle: it has no bundle.json{hint}")
         try:
-            raw = json.loads((path / "bundle.json").read_text(encoding="utf-8"))
+            raw = _read_json(path / "bundle.json")
             found = raw.get("format") if isinstance(raw, dict) else None
             if isinstance(found, int) and found > FORMAT:
                 raise BundleError(
@@ -90,10 +96,7 @@ class Bundle:
             info = BundleInfo.model_validate(raw)
             for name in {**dict.fromkeys(NEEDED), **info.files}.keys() - set(unchecked):
                 _check_file(path, name, info.files.get(name))
-            config = parse_config(
-                json.loads((path / "config.json").read_text(encoding="utf-8")),
-                where=str(path / "config.json"),
-            )
+            config = parse_config(_read_json(path / "config.json"), where=str(path / "config.json"))
         except (OSError, ValueError, ConfigError) as error:
             raise BundleError(f"bundle '{path}' is damaged: {_first_line(error)}") from None
         return cls(path, info, config)
@@ -202,5 +205,18 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _read_json(path: Path) -> Any:
+    """The value in a JSON file; ValueError where it is none, or absurdly large or deep."""
+    if path.stat().st_size > _LARGEST_JSON:
+        raise ValueError(f"{path.name} is larger than {_LARGEST_JSON:,} bytes")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path.name} is nested too deeply") from None
+
+
 def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'bundle.json'}: {first['msg']}"
     return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -29,6 +29,12 @@ class OnnxBackend:
     def __init__(self, bundle: Bundle, threads: int | None) -> None:
         self._picture = _session(bundle, "picture.onnx", threads)
         self._text = _session(bundle, "text.onnx", threads) if bundle.has_text else None
+        widths = [output.shape[-1] for output in self._picture.get_outputs()]
+        if widths[0] != len(bundle.classes) or len(widths) < 1 + bundle.has_text:
+            raise BundleError(
+                f"bundle '{bundle.path}': picture.onnx gives {widths} numbers, which do not fit "
+                f"{len(bundle.classes)} classes; copy or train it again"
+            )
 
     def picture(self, pixels: UInt8[ndarray, "B H W C"]) -> tuple[ndarray, ndarray | None]:
         """Logits and unit vectors."""
@@ -52,4 +58,10 @@ def _session(bundle: Bundle, name: str, threads: int | None) -> onnxruntime.Infe
     options.log_severity_level = 3
     if threads is not None:
         options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no base
+        why = str(error).splitlines()[0]
+        raise BundleError(
+            f"bundle '{bundle.path}': {name} does not load ({why}); run: shelfwise export {bundle.path}"
+        ) from None

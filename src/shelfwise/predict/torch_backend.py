@@ -5,24 +5,33 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float32, Int64, UInt8
 from numpy import ndarray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from shelfwise.bundle import Bundle
+from shelfwise.errors import BundleError
 from shelfwise.nn.build import build_classifier, build_dual
 from shelfwise.nn.dual import DualEncoder
 
 
 def load_model(bundle: Bundle) -> nn.Module:
     """The bundle's network with its weights, in evaluation mode: a DualEncoder, or a PictureClassifier
-    where there is no text tower."""
+    where there is no text tower. BundleError where the weights are another network's."""
     meta = bundle.meta
     model: nn.Module = build_classifier(
         bundle.config, classes=len(meta.classes), mean=meta.mean, std=meta.std
     )
     if meta.tokenizer is not None:
         model = build_dual(model, bundle.config, meta.tokenizer)  # type: ignore[arg-type]
-    model.load_state_dict(load_file(bundle.path / "model.safetensors"))
+    try:
+        model.load_state_dict(load_file(bundle.path / "model.safetensors"))
+    except (RuntimeError, SafetensorError) as error:
+        why = str(error).splitlines()[0]
+        raise BundleError(
+            f"bundle '{bundle.path}': model.safetensors does not fit its description ({why}); "
+            "copy or train it again"
+        ) from None
     return model.eval()
 
 
