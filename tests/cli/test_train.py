@@ -198,3 +198,11 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert "0/?" in shown
     assert "3/10" in shown
     assert "loss 0.500  960 samples/s  val 0.7500" in shown
+
+
+def test_a_run_without_validation_rows_names_no_accuracy(run: Run, config: Path, tmp_path: Path) -> None:
+    code, out, _ = run(
+        "train", config, "--out", tmp_path / "run", *FIVE, "--set", "split.validation=[]", "--max-errors", 9
+    )
+    assert code == 0
+    assert "validation accuracy unknown (no labelled validation row)" in out

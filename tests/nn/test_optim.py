@@ -48,6 +48,18 @@ def test_every_weight_has_one_optimizer_and_vectors_never_decay(name: str) -> No
             assert all(p.ndim >= 2 for p in group["params"])
 
 
+@pytest.mark.parametrize("name", ["muon", "sgd"])
+def test_a_momentum_of_zero_is_plain_descent(name: str) -> None:
+    config = TrainConfig(optimizer=name, momentum=0, sgd_momentum=0)
+    network = model()
+    for parameter in network.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    before = network.head.weight.detach().clone()
+    for optimizer in build_optimizers(network, config):
+        optimizer.step()
+    assert not torch.equal(network.head.weight, before)
+
+
 def test_muon_leaves_stem_and_head_to_sgd() -> None:
     net = model()
     muon = build_optimizers(net, TrainConfig())[0]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shelfwise.bundle import Bundle, write_bundle
@@ -58,3 +59,8 @@ def test_a_file_that_is_no_network_is_one_line(tiny_bundle: Path, tmp_path: Path
     with pytest.raises(BundleError, match=r"picture\.onnx does not load \(.*run: shelfwise export") as caught:
         Predictor.load(bundle.path)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_more_threads_than_cores_are_not_started(tiny_bundle: Path) -> None:
+    predictor = Predictor.load(tiny_bundle, threads=100_000)
+    assert predictor.logits(np.zeros((1, 28, 28, 1), np.uint8)).shape == (1, 4)

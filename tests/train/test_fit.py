@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -68,6 +70,16 @@ def test_a_stop_comes_early_and_keeps_the_best_weights(
     accuracies = [r["val_accuracy"] for r in bundle.journal() if "val_accuracy" in r]
     assert bundle.info["training"]["steps"] < 100 * 3
     assert bundle.info["validation"]["accuracy"] == pytest.approx(max(accuracies))
+
+
+def test_a_run_without_validation_says_so(tiny_config: Config, inputs: Inputs, tmp_path: Path) -> None:
+    config = changed(tiny_config, epochs=1, threads=100_000)
+    none = replace(inputs, validation=inputs.validation.take(np.zeros(0, np.int64)))
+    bundle = train(config, tmp_path, inputs=none)
+    assert bundle.info["validation"] == {}
+    assert bundle.temperature == 1
+    assert bundle.info["training"]["threads"] <= (os.cpu_count() or 1)
+    assert "the accuracy is unknown" in (bundle.path / "README.md").read_text()
 
 
 def test_a_loss_that_is_not_finite_is_one_clear_error(

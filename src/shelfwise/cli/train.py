@@ -40,8 +40,9 @@ def train(
         bundle = run(loaded, folder, resume=resume, init_from=init_from, watch=watch, max_errors=max_errors)
     validation = bundle.info.get("validation", {})
     training = bundle.info.get("training", {})
+    accuracy = f"{validation['accuracy']:.4f}" if validation else "unknown (no labelled validation row)"
     print(
-        f"{bundle.label}: validation accuracy {validation.get('accuracy', float('nan')):.4f}, "
+        f"{bundle.label}: validation accuracy {accuracy}, "
         f"{training.get('steps', 0)} steps in {training.get('seconds_train', 0):.0f} s"
     )
     print(f"bundle: {bundle.path}")

@@ -74,17 +74,20 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.
     if config.optimizer == "adamw":
         optimizers = [torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99))]
     elif config.optimizer == "sgd":
-        optimizers = [torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=True)]
+        optimizers = [_sgd(groups, config.lr, config.momentum)]
     else:
         if filters:
             optimizers.append(Muon(filters, lr=config.lr, momentum=config.momentum))
-        optimizers.append(
-            torch.optim.SGD(groups, lr=config.sgd_lr, momentum=config.sgd_momentum, nesterov=True)
-        )
+        optimizers.append(_sgd(groups, config.sgd_lr, config.sgd_momentum))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
     return optimizers
+
+
+def _sgd(groups: list[dict[str, Any]], lr: float, momentum: float) -> torch.optim.SGD:
+    """SGD with Nesterov momentum, which torch refuses where the momentum is 0."""
+    return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
 
 
 class WeightAverage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Protocol, runtime_checkable
 
 import onnxruntime
@@ -57,7 +58,7 @@ def _session(bundle: Bundle, name: str, threads: int | None) -> onnxruntime.Infe
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if threads is not None:
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = min(threads, os.cpu_count() or 1)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base

@@ -28,8 +28,10 @@ def model_card(info: BundleInfo, config: Config) -> str:
         f"- Cost: {training.get('cpu_seconds', 0):.0f} CPU-seconds, {training.get('steps', 0)} steps.",
         "",
         "## Figures",
-        f"- Validation accuracy {validation.get('accuracy', 0):.4f} on {rows.get('validation', 0):,} rows; "
-        f"temperature {info.temperature:.3f}.",
+        f"- Validation accuracy {validation['accuracy']:.4f} on {rows.get('validation', 0):,} rows; "
+        f"temperature {info.temperature:.3f}."
+        if validation
+        else "- No validation row had a label: the accuracy is unknown and probabilities are not calibrated.",
         "- Test figures come from `shelfwise evaluate`, which does not write into the bundle.",
         "",
         "## Limits",

@@ -152,7 +152,7 @@ def _optimize(
         total += loss.item()
     if not math.isfinite(total):
         raise TrainingError(
-            f"the loss became {total} at step {run.step + 1}; the last checkpoint is whole: "
+            f"the loss became {total} at step {run.step + 1}; checkpoints of earlier steps are whole: "
             f"lower train.lr (now {config.lr}), or set train.clip"
         )
     if config.clip is not None:

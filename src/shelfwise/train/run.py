@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.tokens import TokenizerConfig
 from shelfwise.decide.temperature import fit_temperature
 from shelfwise.errors import ConfigError, ErrorBudgetError, TrainingError
+from shelfwise.evaluate.cost import peak_memory_mb
 from shelfwise.nn.build import build_classifier
 from shelfwise.nn.loaders import MemoryLoader
 from shelfwise.nn.towers import PictureClassifier
@@ -76,7 +76,8 @@ def train(
     except OSError as error:
         raise ConfigError(f"--out '{out}' cannot be made: {error.strerror}") from None
     if config.train.threads is not None:
-        torch.set_num_threads(config.train.threads)
+        # Thousands of threads crash OpenMP, and more than there are cores only wait for each other.
+        torch.set_num_threads(min(config.train.threads, os.cpu_count() or 1))
     keep_freed_memory()
     data = inputs or load_inputs(config, max_errors=max_errors)
     log.info("%d rows to train on, %d to validate", len(data.train), len(data.validation))
@@ -197,12 +198,6 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
-
-
-def peak_memory_mb() -> float:
-    """The process's largest resident set so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1024 if os.uname().sysname == "Linux" else 1024**2)
 
 
 def _finished(config: Config, out: Path) -> Bundle | None:
