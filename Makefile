@@ -39,12 +39,14 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/python benchmarks/tables.py --check
 	$(BIN)/python scripts/cli_reference.py --check
+	$(BIN)/python scripts/config_reference.py --check
 
 fix: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python scripts/cli_reference.py
+	$(BIN)/python scripts/config_reference.py
 
 bench: $(STAMP)
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done

@@ -31,9 +31,10 @@ def test_the_tables_are_fresh() -> None:
     assert tables.fill(README) == README, "run: make fix"
 
 
-def test_the_cli_reference_is_fresh() -> None:
+@pytest.mark.parametrize("script", ["cli_reference.py", "config_reference.py"])
+def test_a_generated_reference_is_fresh(script: str) -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "cli_reference.py", "--check"],
+        [sys.executable, ROOT / "scripts" / script, "--check"],
         capture_output=True,
         text=True,
         check=False,

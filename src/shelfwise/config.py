@@ -26,10 +26,13 @@ class ColumnMap(Section):
     """Which column of the shop's table means what; `None` means that the table has no such column."""
 
     id: str = "id"
+    """Column of the product's id; a row without one, or with one seen before, is a row error."""
     images: tuple[str, ...] = ()
     """Columns that hold a path, several paths joined by `separator`, a list, or picture bytes."""
     title: str | None = None
+    """Column of the title."""
     description: str | None = None
+    """Column of the description."""
     labels: dict[str, str] = {}
     """Target name to column, for example `category = "articleType"`."""
     fields: dict[str, str] = {}
@@ -37,6 +40,7 @@ class ColumnMap(Section):
     multi_valued: tuple[str, ...] = ()
     """Columns whose text cells hold several values joined by `separator`."""
     separator: str = "|"
+    """What stands between several values in one cell."""
 
 
 class CatalogConfig(Section):
@@ -63,21 +67,29 @@ class PreprocessConfig(Section):
     """How a picture becomes a fixed array; one place for training and serving alike."""
 
     height: int = Field(default=28, ge=8)
+    """Pixels."""
     width: int = Field(default=28, ge=8)
+    """Pixels."""
     channels: Literal[1, 3] = 1
+    """1 is grey, 3 is RGB."""
     fit: Literal["pad", "stretch", "fashion-mnist"] = "fashion-mnist"
     """`pad` keeps the aspect and pads with `background`; `stretch` doesn't; `fashion-mnist` is that
     data set's own preparation (arXiv:1708.07747, section 2), which leaves ready 28x28 grey pictures alone."""
     background: int = Field(default=255, ge=0, le=255)
+    """Grey level that `pad` fills with."""
 
 
 class SplitConfig(Section):
     """How products are dealt to training, validation and test; by family hash, never by row order."""
 
     salt: str = "split:"
+    """Stands before a family's name when it is hashed; another salt is another split."""
     buckets: int = Field(default=20, ge=3)
+    """Families fall into so many buckets."""
     test: tuple[int, ...] = (0, 1)
+    """Buckets that are the test part."""
     validation: tuple[int, ...] = (2,)
+    """Buckets that are the validation part."""
     validation_rows: int = Field(default=5_000, ge=0)
     """Rows of a published training set held out for validation, where there is a published test set."""
     max_distance: int = Field(default=6, ge=0, le=32)
@@ -90,6 +102,7 @@ class ModelConfig(Section):
     """The picture tower: a key of `nn.towers.PICTURE_TOWERS` and its shape."""
 
     tower: Literal["conv", "tiny"] = "conv"
+    """`tiny` trains in a blink and knows little."""
     stem: int = Field(default=16, gt=0)
     """Channels of the stem."""
     widths: tuple[int, ...] = Field(default=(32, 96, 128), min_length=1)
@@ -99,7 +112,9 @@ class ModelConfig(Section):
     downsample: tuple[Literal["stride", "pool"], ...] = ("stride", "pool", "pool")
     """How each stage halves the resolution."""
     head_scale: float = Field(default=1 / 9, gt=0)
+    """What the head's output is multiplied by (airbench94, arXiv:2404.00498)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Before the head."""
 
     @model_validator(mode="after")
     def _stages_agree(self) -> ModelConfig:
@@ -136,21 +151,29 @@ class TrainConfig(Section):
     """The training loop."""
 
     seed: int = 0
+    """All randomness of the run follows from it."""
     epochs: float = Field(default=4.0, gt=0)
+    """May be a fraction."""
     batch_size: int = Field(default=256, gt=0)
+    """Pictures in an optimizer step."""
     optimizer: Literal["muon", "sgd", "adamw"] = "muon"
     """`muon` takes the convolutions' weights and leaves the rest to Nesterov SGD."""
     lr: float = Field(default=0.08, gt=0)
     """Peak learning rate: Muon's, or that of the one optimizer."""
     momentum: float = Field(default=0.6, ge=0, lt=1)
+    """Muon's momentum, or SGD's where that is the one optimizer."""
     sgd_lr: float = Field(default=0.5, gt=0)
+    """Peak learning rate of what Muon does not take."""
     sgd_momentum: float = Field(default=0.85, ge=0, lt=1)
-    """Rate and momentum of what Muon does not take."""
+    """Momentum of what Muon does not take."""
     weight_decay: float = Field(default=5e-4, ge=0)
+    """On matrices only, never on biases and normalisations; Muon has none."""
     warmup: float = Field(default=0.2, ge=0, le=1)
     """Share of all steps over which the rate rises linearly."""
     decay: Literal["linear", "cosine"] = "linear"
+    """How the rate falls to 0 afterwards."""
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
+    """Share of each target that is spread over all classes."""
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay per step of the weights' moving average, which is then what is evaluated; 0 is off."""
     clip: float | None = Field(default=None, gt=0)
@@ -158,12 +181,17 @@ class TrainConfig(Section):
     accumulate: int = Field(default=1, ge=1)
     """Micro-batches per step; `batch_size` counts all of them together."""
     precision: Literal["bf16", "fp32"] = "bf16"
+    """`bf16` is mixed precision: the weights stay float32."""
     channels_last: bool = True
+    """Memory order that convolutions are faster in."""
     gradient_checkpointing: bool = False
+    """Compute activations twice instead of keeping them: less memory, more time."""
     balanced: bool = False
     """Draw every class equally often."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
     threads: int | None = Field(default=None, gt=0)
+    """Cores to use; all when unset."""
     evaluate_every: float | None = Field(default=None, gt=0)
     """Epochs between validations; at the end only when unset."""
     patience: int | None = Field(default=None, gt=0)
@@ -173,20 +201,26 @@ class TrainConfig(Section):
     keep: int = Field(default=2, ge=1)
     """How many checkpoints are kept."""
     tensorboard: bool = False
+    """Write the journal for TensorBoard as well; needs the extra `tensorboard`."""
 
 
 class TextConfig(Section):
     """Text alignment on the frozen picture tower, so that classes can be asked for by prompts."""
 
     align: bool = True
+    """Off leaves the bundle without a text tower."""
     tower: Literal["bag"] = "bag"
     """A key of `nn.dual.TEXT_TOWERS`."""
     steps: int = Field(default=300, gt=0)
+    """Optimizer steps."""
     batch_size: int = Field(default=512, gt=1)
+    """Pictures in a step."""
     lr: float = Field(default=3e-3, gt=0)
+    """Peak learning rate of AdamW."""
     width: int = Field(default=128, gt=0)
     """Dimensions of the space that pictures and texts share."""
     loss: Literal["infonce", "sigmoid"] = "infonce"
+    """The contrastive loss: CLIP's or SigLIP's."""
     describe: bool = False
     """Let training prompts say what a class looks like, where `data/prompts.toml` knows: the words that
     unseen classes share with seen ones."""

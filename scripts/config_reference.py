@@ -1,0 +1,99 @@
+"""docs/config.md, made from the configuration's own docstrings; `--check` fails when it is stale.
+
+python scripts/config_reference.py [--check]
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from shelfwise import config
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "config.md"
+HEAD = """# Configuration
+
+What `shelfwise train CONFIG` takes: a TOML or JSON file with the tables below, every key optional. On
+the command line `--set train.lr=0.03` goes on top. Unknown keys are refused by name. Relative paths in
+`[data]` are taken from the file's own folder. Ready files are in `configs/`; `shelfwise data inspect`
+writes one for a table of yours. This page is made by `scripts/config_reference.py`.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    texts = docstrings(Path(config.__file__).read_text(encoding="utf-8"))
+    return HEAD + "".join(_sections(config.Config, "", texts))
+
+
+def docstrings(source: str) -> dict[tuple[str, str], str]:
+    """(class, field) to the text below the field, and (class, "") to the class's own."""
+    found = {}
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        found[node.name, ""] = ast.get_docstring(node) or ""
+        for field, after in zip(node.body, node.body[1:], strict=False):
+            named = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+            if named and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                found[node.name, field.target.id] = " ".join(str(after.value.value).split())
+    return found
+
+
+def _sections(model: type[BaseModel], path: str, texts: dict[tuple[str, str], str]) -> list[str]:
+    """One table of the file and the tables inside it."""
+    title = f"[{path}]" if path else "top of the file"
+    rows, inner = [], []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            inner += _sections(kind, f"{path}.{name}".lstrip("."), texts)
+            continue
+        choices = _type(kind)
+        text = texts.get((model.__name__, name), "").replace("|", "\\|")
+        rows.append(f"| `{name}` | {choices} | {_default(field.default)} | {text} |")
+    intro = " ".join(texts[model.__name__, ""].split())
+    table = "\n".join(["| key | type | default | |", "| --- | --- | --- | --- |", *rows])
+    return [f"\n## {title}\n\n{intro}\n\n{table}\n", *inner]
+
+
+def _type(kind: Any) -> str:
+    """The annotation as a reader wants it: choices spelled out."""
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{json.dumps(choice)}`" for choice in get_args(kind))
+    if get_origin(kind) is tuple:
+        return f"list of {_type(get_args(kind)[0])}"
+    if get_origin(kind) is dict:
+        return "table of text"
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(_type(some) for some in get_args(kind) if some is not type(None))
+    return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "Path": "path"}[
+        kind.__name__
+    ]
+
+
+def _default(value: Any) -> str:
+    if value is PydanticUndefined or value is None or value in ({}, ()):
+        return ""
+    text = json.dumps(round(value, 6) if isinstance(value, float) else value)
+    return f"`{text}`".replace("|", "\\|")
+
+
+def main() -> None:
+    """Write the page, or check it."""
+    page = reference()
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page, encoding="utf-8")
+    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page:
+        sys.exit("docs/config.md is stale; run: make fix")
+
+
+if __name__ == "__main__":
+    main()
