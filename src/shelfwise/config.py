@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shelfwise.errors import ConfigError
 
@@ -230,7 +231,7 @@ class Config(Section):
     """The root: what `shelfwise train CONFIG` takes and a bundle keeps a copy of."""
 
     name: str = "pictures"
-    """The bundle's name."""
+    """The bundle's name, and that of the run's folder under `runs`."""
     data: CatalogConfig = CatalogConfig()
     split: SplitConfig = SplitConfig()
     preprocess: PreprocessConfig = PreprocessConfig()
@@ -238,6 +239,13 @@ class Config(Section):
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
     text: TextConfig = TextConfig()
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not name.isprintable() or not name or name[0] == "." or set(name) & set("/\\@"):
+            raise ValueError("must be printable, without / \\ @, and not begin with a dot")
+        return name
 
     @model_validator(mode="after")
     def _coherent(self) -> Config:
@@ -262,6 +270,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         value = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
         raise ConfigError(f"config '{path}': {error}") from None
+    except RecursionError:
+        raise ConfigError(f"config '{path}' is nested too deeply") from None
     if not isinstance(value, dict):
         raise ConfigError(f"config '{path}': expected a table at the top")
     return value
@@ -294,8 +304,22 @@ def parse_config(values: dict[str, Any], *, where: str) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        got = "" if first["type"] in ("missing", "value_error") else f" (got {first['input']!r})"
-        raise ConfigError(f"config '{where}': {key or 'config'}: {first['msg']}{got}") from None
+        if first["type"] == "extra_forbidden":
+            why = "is no setting" + _near(first["loc"])
+        elif first["type"] == "value_error":
+            why = str(first["ctx"]["error"])
+        else:
+            why = first["msg"] + ("" if first["type"] == "missing" else f" (got {first['input']!r})")
+        raise ConfigError(f"config '{where}': {key or 'config'}: {why}") from None
+
+
+def _near(place: tuple[str | int, ...]) -> str:
+    """The setting beside `place` that was likely meant, as a question, if there is one."""
+    section: Any = Config
+    for part in place[:-1]:
+        section = section.model_fields[part].annotation
+    near = get_close_matches(str(place[-1]), section.model_fields, n=1)
+    return f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(section.model_fields)}"
 
 
 def _set(values: dict[str, Any], override: str) -> None:
