@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from shelfwise.cli import app
 from shelfwise.cli.data_report import _progress
-from shelfwise.errors import ConfigError
+from shelfwise.errors import ConfigError, DataError
 
 CONFIG = """
 [data]
@@ -85,6 +85,19 @@ def test_a_missing_source_is_named(argument: str, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["data", "report", argument, "--out", str(tmp_path)])
     assert result.exit_code != 0
     assert argument in str(result.exception)
+
+
+def test_an_out_that_cannot_be_fails_before_the_work(tmp_path: Path) -> None:
+    config = config_of(tmp_path, 4)
+    result = CliRunner().invoke(app, ["data", "report", str(config), "--out", str(config)])
+    assert isinstance(result.exception, FileExistsError)
+    assert "reading" not in result.stderr
+
+
+def test_a_catalogue_without_rows_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["data", "report", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, DataError)
+    assert "has no rows to report on" in str(result.exception)
 
 
 def test_progress_is_a_live_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

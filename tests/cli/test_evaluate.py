@@ -11,6 +11,7 @@ import pytest
 from drawn import draw_catalog
 
 from shelfwise import cli
+from shelfwise.bundle import Bundle, write_bundle
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -74,9 +75,29 @@ def test_two_bundles_get_their_difference(run: Run, tiny_bundle: Path, catalog: 
 def test_rows_that_cannot_be_read_exceed_the_error_budget(
     run: Run, tiny_bundle: Path, catalog: Path, tmp_path: Path
 ) -> None:
-    code, out, _ = run("evaluate", tiny_bundle, tiny_bundle, catalog, "--out", tmp_path)
+    code, _, err = run("evaluate", tiny_bundle, tiny_bundle, catalog, "--out", tmp_path)
     assert code == 1
-    assert "1 rows of the catalogue could not be read" in out
+    assert "1 rows of the catalogue could not be read" in err
+
+
+def test_a_bundles_name_is_no_markup(run: Run, tiny_bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    whole = Bundle.open(tiny_bundle)
+    files = {name: tiny_bundle / name for name in whole.meta.files if name != "config.json"}
+    info = whole.meta.model_copy(update={"name": "[red]<b>"})
+    bundle = write_bundle(tmp_path / "bundle", info=info, config=whole.config, files=files, card="")
+    code, out, _ = run("evaluate", bundle.path, bundle.path, catalog, "--out", tmp_path, "--max-errors", 1)
+    assert code == 0
+    assert f"A [red]<b>@{bundle.version}" in out
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "[red]&lt;b&gt;" in page
+    assert "<b>@" not in page
+
+
+def test_an_out_below_a_file_is_one_line(run: Run, tiny_bundle: Path, catalog: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "x"
+    code, _, err = run("evaluate", tiny_bundle, tiny_bundle, catalog, "--out", out, "--max-errors", 1)
+    assert (code, err) == (2, f"shelfwise: '{out}': Not a directory\n")
 
 
 def test_what_a_user_can_mend_is_one_line_and_exit_code_2(

@@ -62,8 +62,9 @@ def test_pictures_get_json_lines(run: Run, tiny_bundle: Path) -> None:
 
 
 def test_a_picture_that_fails_is_in_the_table_and_in_the_exit_code(run: Run, tiny_bundle: Path) -> None:
-    code, out, _ = run("predict", tiny_bundle, "page.jpg", "shoe.jpg", "gone.jpg")
+    code, out, err = run("predict", tiny_bundle, "page.jpg", "shoe.jpg", "gone.jpg")
     assert code == 1
+    assert err == "2 failed, more than --max-errors 0\n"
     rows = [row.split()[:2] for row in out.splitlines()[1:4]]
     assert rows == [["page.jpg", "failed"], ["shoe.jpg", "shoe"], ["gone.jpg", "failed"]]
     assert "an HTML page" in out

@@ -5,6 +5,7 @@ Exit codes: 0 well, 1 the error budget (`--max-errors`) was exceeded, 2 the user
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -44,12 +45,23 @@ app.add_typer(data_app, name="data")
 
 
 def main() -> None:
-    """Run the command line; an error that the user can mend is one line and exit code 2."""
+    """Run the command line; an error that the user can mend is one line and exit code 2.
+
+    What the system refuses (a full disk, a folder that may not be written) is taken for one of these."""
     try:
         app()
     except ShelfwiseError as error:
         print(f"shelfwise: {error}", file=sys.stderr)
         sys.exit(1 if isinstance(error, ErrorBudgetError) else 2)
+    except BrokenPipeError:  # whoever read our output, such as `head`, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        what = f"'{error.filename}': " if error.filename else ""
+        print(f"shelfwise: {what}{error.strerror}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("shelfwise: interrupted", file=sys.stderr)
         sys.exit(130)

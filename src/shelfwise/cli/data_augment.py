@@ -28,7 +28,9 @@ def data_augment(
     variants: Annotated[int, typer.Option(min=1, max=40, help="How many changed copies of each.")] = 6,
     seed: Annotated[int, typer.Option(help="Seed of the random changes.")] = 0,
 ) -> None:
-    """Write a contact sheet of each augmentation level: the originals on top, changed copies below."""
+    """Draw each augmentation level.
+
+    Writes a contact sheet of each: the originals on top, changed copies below."""
     data, prepare, chosen = _settings(catalog)
     originals = _originals(data, prepare, pictures)
     fill = chosen.fill if chosen is not None else (0 if data.source == "fashion-mnist" else 255)

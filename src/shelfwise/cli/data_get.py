@@ -22,7 +22,9 @@ def get(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Find a published data set on this machine or download it; check it; say where it is."""
+    """Find or download a published data set.
+
+    It is checked, and its folder is printed."""
     if name not in KNOWN:
         raise DataError(f"data set '{name}' is not known; known are: {', '.join(KNOWN)}")
 

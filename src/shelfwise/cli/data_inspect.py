@@ -24,7 +24,9 @@ def data_inspect(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing config.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
 ) -> None:
-    """Look at a file's columns and write a ready config, with every guess marked as a guess."""
+    """Look at a file and write its config.
+
+    The config is ready to use, with every guess marked as a guess."""
     from shelfwise.data.suggest import suggest_catalog
     from shelfwise.data.suggest_toml import suggestion_toml
 

@@ -25,7 +25,9 @@ def report(
     ] = None,
     max_errors: Annotated[int, typer.Option(help="Exit with 1 when more rows than this fail.", min=0)] = 0,
 ) -> None:
-    """Look through a catalogue: classes, pictures, texts, duplicates, splits, likely label errors."""
+    """Look through a catalogue and report on it.
+
+    Classes, pictures, texts, duplicates, splits and likely label errors, as a page and as JSON."""
     from shelfwise.config import SplitConfig, load_config
     from shelfwise.data.catalog import columns_of, resolve
     from shelfwise.errors import ConfigError
@@ -42,6 +44,7 @@ def report(
         config = config.model_copy(update={"target": target})
     is_config = Path(catalog).suffix in (".toml", ".json")
     split = load_config(Path(catalog)).split if is_config else SplitConfig()
+    out.mkdir(parents=True, exist_ok=True)  # or fail now, and not after the work
     with _progress() as progress:
         facts = write_data_report(config, out, split=split, progress=progress)
     print(summary(facts))

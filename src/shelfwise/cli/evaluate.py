@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -49,7 +50,9 @@ def evaluate(
         int, typer.Option(min=0, help="Rows that cannot be read to put up with before exit code 1.")
     ] = 0,
 ) -> None:
-    """Measure a bundle on a catalogue and write a report; with two bundles, their paired difference."""
+    """Measure a bundle, or compare two.
+
+    Writes metrics.json and a report; of two bundles the paired difference on the same rows."""
     if not 2 <= len(arguments) <= 3:
         raise ConfigError("expected BUNDLE CATALOG, or BUNDLE BUNDLE CATALOG; see shelfwise evaluate --help")
     *bundles, catalog = arguments
@@ -63,7 +66,10 @@ def evaluate(
     else:
         failed = _evaluate(predictors[0], config, out, part.value, seed)
     if failed > max_errors:
-        print(f"{failed} rows of the catalogue could not be read, more than --max-errors {max_errors}")
+        print(
+            f"{failed:,} rows of the catalogue could not be read, more than --max-errors {max_errors}",
+            file=sys.stderr,
+        )
         raise typer.Exit(1)
 
 
@@ -150,9 +156,10 @@ def _figure(metric: dict[str, Any], *, sign: bool = False) -> str:
 
 def _print_table(title: str, lines: Sequence[tuple[str, ...]], columns: tuple[str, ...]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False, header_style="dim")
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     for line in lines:

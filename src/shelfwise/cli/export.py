@@ -13,7 +13,9 @@ from shelfwise.errors import MissingExtraError
 
 @app.command()
 def export(bundle: Annotated[Path, typer.Argument(help="Bundle folder.")]) -> None:
-    """Write a bundle's ONNX files afresh from its weights, and check them against torch."""
+    """Write a bundle's ONNX files afresh.
+
+    They are made from its weights and checked against torch."""
     try:
         import onnxscript  # noqa: F401
 

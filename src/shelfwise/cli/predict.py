@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,9 @@ def predict(
     ] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all when left out.")] = None,
 ) -> None:
-    """Answer for pictures of any size and mode, or stream a whole catalogue to a file."""
+    """Answer for pictures or a catalogue.
+
+    Pictures may have any size and mode; a catalogue's answers are streamed to a file."""
     from shelfwise.predict import Predictor
 
     if out is not None and len(files) != 1:
@@ -42,6 +45,7 @@ def predict(
     else:
         failed = _pictures(predictor, files, top, as_json=json_)
     if failed > max_errors:
+        print(f"{failed:,} failed, more than --max-errors {max_errors}", file=sys.stderr)
         raise typer.Exit(1)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from shelfwise.config import CatalogConfig, SplitConfig
 from shelfwise.data.catalog import ReadCount
+from shelfwise.errors import DataError
 from shelfwise.reports import data_facts, data_page
 from shelfwise.reports.data_facts import Analysis
 from shelfwise.reports.duplicates import find_duplicates, row_folds
@@ -62,7 +63,8 @@ def write_data_report(
 ) -> dict[str, Any]:
     """Write `report.html`, `report.json` and the plots as PNG into `out`; returns what is in the JSON.
 
-    Rows that cannot be used are counted and shown. DataError where the source as a whole cannot be read.
+    Rows that cannot be used are counted and shown. DataError where the source as a whole cannot be read, or
+    has no rows.
     """
     started = time.perf_counter()
     split = split or SplitConfig()
@@ -71,6 +73,8 @@ def write_data_report(
         for block in blocks(reading.good(pictured_rows(config))):
             survey.add(block)
             progress("reading", reading.count.rows)
+        if not reading.count.rows:
+            raise DataError(f"'{config.source}' has no rows to report on")
         analysis = analyse(survey, split, sample=sample, progress=progress)
         facts = data_facts.collect(config, split, survey, reading.count, reading.errors, analysis)
         facts["seconds"] = round(time.perf_counter() - started, 2)
