@@ -30,6 +30,7 @@ def test_version_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         (ConfigError("train.lr: too low"), 2, "shelfwise: train.lr: too low\n"),
         (ErrorBudgetError("3 rows failed"), 1, "shelfwise: 3 rows failed\n"),
         (KeyboardInterrupt(), 130, "shelfwise: interrupted\n"),
+        (SystemExit(130), 130, "shelfwise: interrupted\n"),
         (
             OSError(28, "No space left on device", "out/a.json"),
             2,

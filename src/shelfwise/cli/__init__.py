@@ -62,6 +62,10 @@ def main() -> None:
         what = f"'{error.filename}': " if error.filename else ""
         print(f"shelfwise: {what}{error.strerror}", file=sys.stderr)
         sys.exit(2)
+    except SystemExit as end:
+        if end.code == 130:  # typer has caught Ctrl-C, and says nothing
+            print("shelfwise: interrupted", file=sys.stderr)
+        raise
     except KeyboardInterrupt:
         print("shelfwise: interrupted", file=sys.stderr)
         sys.exit(130)

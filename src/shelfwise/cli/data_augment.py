@@ -136,6 +136,7 @@ def _write_sheet(
     """Draw one sheet and put it in place."""
     import torch
 
+    from shelfwise.files import replacing
     from shelfwise.nn.augment import augment
     from shelfwise.reports.contact_sheet import contact_sheet
 
@@ -145,6 +146,5 @@ def _write_sheet(
     for epoch in range(variants):
         changed = augment(pixels, config, generator=generator, epoch=epoch, rows=rows)
         lines.append((f"variant {epoch + 1}", changed.numpy()))
-    temporary = path.with_name(f".{path.name}.part")
-    contact_sheet(f"augmentation: {name}", lines, note=note).save(temporary, format="PNG")
-    temporary.replace(path)
+    with replacing(path) as partial:
+        contact_sheet(f"augmentation: {name}", lines, note=note).save(partial, format="PNG")

@@ -100,11 +100,12 @@ def _roles(suggestion: Suggestion) -> dict[str, str]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Under a temporary name first, so that no half-written config is left behind."""
+    """Whole or not at all; what the system refuses is a ConfigError."""
+    from shelfwise.files import replacing
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.part")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"'{path}' cannot be written: {error}") from None

@@ -18,6 +18,7 @@ from shelfwise.data import fashion_mnist
 from shelfwise.data.catalog import image_root_of, read_catalog, resolve
 from shelfwise.data.datasets import FASHION_MNIST
 from shelfwise.errors import DataError
+from shelfwise.files import replacing
 from shelfwise.predict.predictor import CHUNK, Predictor
 from shelfwise.schema import Picture, Prediction, Product, RowError, RowWarning
 
@@ -48,14 +49,9 @@ def predict_catalog(predictor: Predictor, argument: str, out: Path, *, top: int 
     _check_out(out, argument, config.source)
     counts = Counts()
     root = image_root_of(config)
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        with WRITERS[out.suffix](partial) as write:
-            for rows in _chunks(_rows(config)):
-                write(_answer(predictor, rows, counts, top=top, root=root))
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(out) as partial, WRITERS[out.suffix](partial) as write:
+        for rows in _chunks(_rows(config)):
+            write(_answer(predictor, rows, counts, top=top, root=root))
     return counts
 
 

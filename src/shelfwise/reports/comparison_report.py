@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from shelfwise.reports import plots
-from shelfwise.reports.model_report import write_json
-from shelfwise.reports.page import number, percent, points, render, save_figure, themed_figure, write_page
+from shelfwise.reports.page import (
+    number,
+    percent,
+    points,
+    render,
+    save_figure,
+    themed_figure,
+    write_json,
+    write_page,
+)
 
 
 def write_comparison_report(comparison: dict[str, Any], folder: Path) -> Path:

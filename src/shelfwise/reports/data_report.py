@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +20,7 @@ from shelfwise.reports.duplicates import find_duplicates, row_folds
 from shelfwise.reports.evidence import features, sample_rows
 from shelfwise.reports.inflation import Inflation, naive_inflation
 from shelfwise.reports.label_errors import FOLDS, LabelIssues, find_issues
+from shelfwise.reports.page import write_json
 from shelfwise.reports.rows import PicturedRow, pictured_rows, target_of
 from shelfwise.reports.survey import Survey, blocks
 from shelfwise.schema import RowError, RowWarning
@@ -80,7 +80,7 @@ def write_data_report(
         facts["seconds"] = round(time.perf_counter() - started, 2)
         progress("writing", len(survey))
         out.mkdir(parents=True, exist_ok=True)
-        _write_json(out / "report.json", facts)
+        write_json(out / "report.json", facts)
         data_page.write(out, survey, analysis, facts)
     return facts
 
@@ -117,11 +117,3 @@ def analyse(survey: Survey, split: SplitConfig, *, sample: int, progress: Progre
         if gain is not None:
             inflation[target] = gain
     return Analysis(found, rows, issues, inflation)
-
-
-def _write_json(path: Path, facts: dict[str, Any]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(
-        json.dumps(facts, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    partial.replace(path)

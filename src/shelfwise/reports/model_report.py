@@ -23,6 +23,7 @@ from shelfwise.reports.page import (
     render,
     save_figure,
     themed_figure,
+    write_json,
     write_page,
 )
 
@@ -39,13 +40,6 @@ def write_model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]]
         save_figure(draw, folder / f"{name}.png")
     write_page(folder / "report.html", model_report(evaluation, journal))
     return folder / "report.html"
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON under a temporary name, then rename; NaN is refused, since JSON has none."""
-    partial_path = path.with_name(f".{path.name}.partial")
-    partial_path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    partial_path.replace(path)
 
 
 def model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy import ndarray
 from PIL import Image
 
 from shelfwise.errors import MissingExtraError
+from shelfwise.files import replacing
 
 try:
     import matplotlib as mpl
@@ -101,9 +103,8 @@ def figure_uri(figure: Figure, *, kind: str = "svg", dpi: int = 144) -> str:
 def save_figure(draw: Callable[[], Figure], path: Path, *, dpi: int = 144) -> None:
     """Write the light version of a figure as PNG on white, atomically."""
     figure = _drawn(draw, "light")
-    partial = path.with_name(f".{path.name}.partial")
-    figure.savefig(partial, format="png", dpi=dpi, facecolor="white")
-    partial.replace(path)
+    with replacing(path) as partial:
+        figure.savefig(partial, format="png", dpi=dpi, facecolor="white")
 
 
 def picture_uri(pixels: UInt8[ndarray, "H W C"], scale: int = 1) -> str:
@@ -120,11 +121,17 @@ def render(template: str, **context: Any) -> str:
 
 
 def write_page(path: Path, html: str) -> None:
-    """Write a page under a temporary name in the same folder, then rename it."""
+    """Write a page, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(html, encoding="utf-8")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a report's numbers, whole or not at all; NaN is refused, since JSON has none."""
+    with replacing(path) as partial:
+        text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def percent(value: float | int | None, digits: int = 2) -> str:
