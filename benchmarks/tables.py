@@ -34,6 +34,8 @@ class Figure:
     what: str
     measured: str
     beside: str = ""
+    otherwise: Figure | None = None
+    """The row to show where a number of this one is missing."""
 
 
 def _recipe(name: str) -> Figure:
@@ -49,10 +51,18 @@ def _recipe(name: str) -> Figure:
 def _cost(percent: int) -> Figure:
     """Cost of a test accuracy against a plain baseline, from `benchmarks/cost_to_accuracy.py`."""
     place = f"cost_to_accuracy.targets.{percent}"
+    what = f"training until {percent}% on the test set, CPU-seconds"
+    measured = f"{{{place}.cpu_seconds:.0f}}, for {{{place}.accuracy:.2%}}"
     return Figure(
-        f"training until {percent}% on the test set, CPU-seconds",
-        f"{{{place}.cpu_seconds:.0f}}, for {{{place}.accuracy:.2%}}",
+        what,
+        measured,
         f"a plain network: {{{place}.baseline_cpu_seconds:.0f}}; {{{place}.ratio:.1f}}x",
+        otherwise=Figure(
+            what,
+            measured,
+            f"a plain network never in {{{place}.baseline_longest_cpu_seconds:.0f}}, its best is "
+            f"{{{place}.baseline_best_accuracy:.2%}}; more than {{{place}.ratio:.1f}}x",
+        ),
     )
 
 
@@ -132,8 +142,10 @@ def look_up(path: str, folder: Path = BENCH) -> Any:
     return value
 
 
-def _row(figure: Figure, folder: Path) -> tuple[str, ...] | None:
+def _row(figure: Figure | None, folder: Path) -> tuple[str, ...] | None:
     """The row, or None where one of its numbers was not measured."""
+    if figure is None:
+        return None
     sources: list[str] = []
 
     def number(found: re.Match[str]) -> str:
@@ -147,7 +159,7 @@ def _row(figure: Figure, folder: Path) -> tuple[str, ...] | None:
         texts = (figure.what, figure.measured, figure.beside)
         what, measured, beside = (PLACE.sub(number, text) for text in texts)
     except LookupError:
-        return None
+        return _row(figure.otherwise, folder)
     return what, measured, beside, ", ".join(dict.fromkeys(sources))
 
 

@@ -111,3 +111,13 @@ def test_no_picture_in_the_project_is_without_credit() -> None:
 def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_a_row_with_a_missing_number_gives_way_to_its_other_form(tmp_path: Path) -> None:
+    row = {"cpu_seconds": 10, "accuracy": 0.92, "ratio": 4.0, "baseline_cpu_seconds": None}
+    longest = {"baseline_longest_cpu_seconds": 400, "baseline_best_accuracy": 0.91}
+    results = {"targets": {"92": row | longest}}
+    (tmp_path / "cost_to_accuracy.json").write_text(json.dumps(results))
+    assert "a plain network never in 400, its best is 91.00%; more than 4.0x" in tables.render(
+        "speed", tmp_path
+    )
