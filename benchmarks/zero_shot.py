@@ -22,7 +22,8 @@ from shelfwise.data.datasets import load_labelled
 from shelfwise.data.labelled import LabelledPictures
 from shelfwise.data.prompts import class_prompts
 from shelfwise.predict import Predictor
-from shelfwise.train.run import Inputs, train
+from shelfwise.train.inputs import Inputs
+from shelfwise.train.run import train
 
 CONFIG = Path(__file__).resolve().parent.parent / "configs" / "demo.toml"
 HELD_OUT = ("Sandal", "Coat")

@@ -76,7 +76,8 @@ def tiny_bundle(
     tmp_path_factory: pytest.TempPathFactory, drawn_pictures: Callable[..., Any], tiny_config: Any
 ) -> Path:
     """A bundle with a text tower, trained on drawn garments once a session."""
-    from shelfwise.train.run import Inputs, train
+    from shelfwise.train.inputs import Inputs
+    from shelfwise.train.run import train
 
     folder = tmp_path_factory.mktemp("tiny")
     inputs = Inputs(drawn_pictures(256), drawn_pictures(64, seed=1000), source="drawn", target="kind")

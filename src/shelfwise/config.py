@@ -201,6 +201,11 @@ class TrainConfig(Section):
     """Steps between checkpoints; at the end of each epoch when unset."""
     keep: int = Field(default=2, ge=1)
     """How many checkpoints are kept."""
+    loader: Literal["memory", "stream"] = "memory"
+    """`stream` decodes a catalogue's pictures again in every epoch, in worker processes, so that memory
+    does not grow with the catalogue."""
+    workers: int = Field(default=2, ge=0)
+    """Worker processes of the `stream` loader."""
     tensorboard: bool = False
     """Write the journal for TensorBoard as well; needs the extra `tensorboard`."""
 

@@ -20,9 +20,10 @@ from shelfwise.errors import ConfigError, MissingExtraError, TrainingError
 from shelfwise.train.allocator import keep_freed_memory
 from shelfwise.train.checkpoint import checkpoints
 from shelfwise.train.fit import Watch
+from shelfwise.train.inputs import Inputs
 from shelfwise.train.journal import Journal, read_journal
 from shelfwise.train.loop import step_seed
-from shelfwise.train.run import Inputs, pick_device, train
+from shelfwise.train.run import pick_device, train
 
 Draw = Callable[..., Any]
 

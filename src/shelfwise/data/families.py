@@ -23,8 +23,6 @@ from shelfwise.config import SplitConfig
 from shelfwise.data.duplicates import near_pairs
 from shelfwise.data.hashing import THUMBNAIL, Fingerprint
 
-DECODE_SIDE = 512
-"""`target_side` wherever pictures are decoded for families: another one changes the hashes a little."""
 _WORDS = re.compile(r"\w+")
 
 

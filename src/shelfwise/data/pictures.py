@@ -57,6 +57,10 @@ _WIDEST_PIXEL = 8
 """Bytes of the widest pixel we read (16-bit RGBA); a file far above that per allowed pixel is refused."""
 
 
+DECODE_SIDE = 512
+"""Smallest `target_side` anywhere in the house: another one changes pixels, and so families, a little."""
+
+
 @dataclass(frozen=True)
 class DecodedPicture:
     """Pixels as RGB or, where the file was grey, one channel; `mode` is what Pillow called the file."""

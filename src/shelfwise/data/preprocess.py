@@ -13,6 +13,7 @@ from PIL import Image
 
 from shelfwise.config import PreprocessConfig
 from shelfwise.data.fashion_photo import fashion_mnist_picture
+from shelfwise.data.pictures import DECODE_SIDE
 from shelfwise.data.product_pictures import decode_product
 from shelfwise.schema import Product, RowError, RowWarning
 
@@ -38,7 +39,7 @@ class Preprocessor:
     def __init__(self, config: PreprocessConfig, *, max_pixels: int = 64_000_000) -> None:
         self.config = config
         self.max_pixels = max_pixels
-        self.target_side = _DRAFT * max(config.height, config.width)
+        self.target_side = max(DECODE_SIDE, _DRAFT * max(config.height, config.width))
         """For `pictures.decode`, wherever a picture is decoded for this preprocessor."""
 
     def picture(self, pixels: UInt8[ndarray, "h w c"]) -> UInt8[ndarray, "H W C"]:

@@ -21,6 +21,8 @@ class PicturedProduct:
     row: int
     product: Product
     picture: DecodedPicture
+    source: bytes | Path
+    """The encoded picture, or where it is."""
 
 
 def decode_product(
@@ -52,7 +54,7 @@ def decode_product(
         if position + 1 < len(product.images):
             notes.append("other_pictures_unused")
         found = tuple(RowWarning(row=row, column=column, kind=kind, id=product.id) for kind in notes)
-        return PicturedProduct(row, product, picture), found
+        return PicturedProduct(row, product, picture, source), found
     if first is None:
         why = "the product has no picture"
         first = RowError(row=row, column=column, value="", kind="picture_missing", why=why, id=product.id)

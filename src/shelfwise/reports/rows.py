@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from shelfwise.config import CatalogConfig
 from shelfwise.data import catalog, fashion_mnist
-from shelfwise.data.families import DECODE_SIDE
-from shelfwise.data.pictures import DecodedPicture
+from shelfwise.data.pictures import DECODE_SIDE, DecodedPicture
 from shelfwise.schema import RowError, RowWarning
 
 FASHION_MNIST_TARGET = "category"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,22 +14,20 @@ from torch import Tensor
 
 from shelfwise.bundle import Bundle, BundleInfo, now
 from shelfwise.config import Config
-from shelfwise.data.collect import target_of
-from shelfwise.data.datasets import FASHION_MNIST, load_parts
 from shelfwise.data.labelled import LabelledPictures
 from shelfwise.data.prompts import class_prompts
 from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.tokens import TokenizerConfig
 from shelfwise.decide.temperature import fit_temperature
-from shelfwise.errors import ConfigError, ErrorBudgetError, TrainingError
+from shelfwise.errors import ConfigError, TrainingError
 from shelfwise.evaluate.cost import peak_memory_mb
 from shelfwise.nn.build import build_classifier
-from shelfwise.nn.loaders import MemoryLoader
 from shelfwise.nn.towers import PictureClassifier
 from shelfwise.train.align import align_text
 from shelfwise.train.allocator import keep_freed_memory
 from shelfwise.train.checkpoint import checkpoints
 from shelfwise.train.fit import Fitted, Watch, fit, load_weights
+from shelfwise.train.inputs import Inputs, TrainingRows, fingerprint, load_inputs, make_loader, pixel_chunks
 from shelfwise.train.loop import Run, batched
 from shelfwise.train.package import package
 
@@ -40,16 +35,6 @@ log = logging.getLogger(__name__)
 
 ALIGN_ROWS = 20_000
 """Rows whose features the text alignment sees: more does not help it."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The data of a run."""
-
-    train: LabelledPictures
-    validation: LabelledPictures
-    source: str
-    target: str
 
 
 def train(
@@ -79,17 +64,11 @@ def train(
         # Thousands of threads crash OpenMP, and more than there are cores only wait for each other.
         torch.set_num_threads(min(config.train.threads, os.cpu_count() or 1))
     keep_freed_memory()
-    data = inputs or load_inputs(config, max_errors=max_errors)
+    data = inputs or load_inputs(config, out, max_errors=max_errors)
     log.info("%d rows to train on, %d to validate", len(data.train), len(data.validation))
     model = _new_model(config, data.train, init_from)
     run = Run(model, config.train, pick_device(config.train.device))
-    loader = MemoryLoader(
-        data.train,
-        batch_size=config.train.batch_size,
-        seed=config.train.seed,
-        order="balanced" if config.train.balanced else "shuffled",
-        augment=config.augment,
-    )
+    loader = make_loader(config, data.train)
     fitted = fit(
         run,
         loader,
@@ -104,9 +83,9 @@ def train(
     return _finish(config, data, run, fitted, out=out, began=began)
 
 
-def _new_model(config: Config, data: LabelledPictures, init_from: Path | None) -> PictureClassifier:
+def _new_model(config: Config, data: TrainingRows, init_from: Path | None) -> PictureClassifier:
     """The classifier at the start of a run: random from the seed, or a bundle's weights."""
-    statistics = pixel_statistics([data.images])
+    statistics = pixel_statistics(pixel_chunks(data))
     mean, std = tuple(map(float, statistics.mean)), tuple(map(float, statistics.std))
     torch.manual_seed(config.train.seed)
     model = build_classifier(config, classes=len(data.classes), mean=mean, std=std)
@@ -152,43 +131,11 @@ def _finish(config: Config, data: Inputs, run: Run, fitted: Fitted, *, out: Path
             "rows": {"train": len(data.train), "validation": len(data.validation)},
         },
     )
-    sample = torch.from_numpy((data.validation if len(data.validation) else data.train).images[:64].copy())
+    some = data.validation if len(data.validation) else data.train
+    sample = torch.from_numpy(some.take(np.arange(min(64, len(some)))).images)
     return package(
         final, info=info, config=config, sample=sample, journal=out / "journal.jsonl", path=out / "bundle"
     )
-
-
-def load_inputs(config: Config, *, max_errors: int = 0) -> Inputs:
-    """Training and validation rows of the configured data.
-
-    ConfigError where there is nothing to learn, ErrorBudgetError where more than `max_errors` rows of a
-    catalogue cannot be used."""
-    loaded = load_parts(config, ["train", "validation"])
-    log.info("%s", loaded.count)
-    if loaded.count.failed > max_errors:
-        raise ErrorBudgetError(
-            f"'{config.data.source}': {loaded.count}; the first is {loaded.errors[0]}. "
-            f"Mend them, or train without them: --max-errors {loaded.count.failed}"
-        )
-    data = loaded.parts["train"]
-    if not (data.labels >= 0).any():
-        raise ConfigError(f"'{config.data.source}' has no labelled training rows")
-    if len(data.classes) < 2:
-        raise ConfigError(f"'{config.data.source}' has one class only: {data.classes}")
-    source = Path(config.data.source).name
-    target = "category" if config.data.source == FASHION_MNIST else target_of(config.data)
-    return Inputs(data, loaded.parts["validation"], source, target)
-
-
-def fingerprint(config: Config, data: LabelledPictures) -> dict[str, Any]:
-    """What must be the same when a run goes on: all settings that change its weights, and the data."""
-    dumped = config.model_dump(mode="json", include={"preprocess", "model", "augment", "train", "split"})
-    for free in ("device", "threads", "checkpoint_every", "keep", "tensorboard"):
-        del dumped["train"][free]
-    flat = {f"{section}.{key}": value for section, values in dumped.items() for key, value in values.items()}
-    digest = hashlib.sha256(np.ascontiguousarray(data.images).data)
-    digest.update(data.labels.tobytes())
-    return {**flat, "data": digest.hexdigest()[:16]}
 
 
 def pick_device(name: str) -> torch.device:
