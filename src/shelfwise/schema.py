@@ -85,5 +85,7 @@ class Prediction(Frozen):
     """The best labels, the best one first."""
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    error_kind: str | None = None
+    """A short stable word for counting, as in `RowError.kind`."""
     bundle: str | None = None
     """Name and version of the bundle that answered."""

@@ -51,7 +51,7 @@ def read(path: Path) -> list[dict[str, Any]]:
         row["top"] = [{"label": label, "probability": float(value)} for label, _, value in scores]
         row["warnings"] = [word for word in row["warnings"].split("|") if word]
         row["probability"] = float(row["probability"]) if row["probability"] else None
-        for key in ("target", "label", "error"):
+        for key in ("target", "label", "error", "error_kind"):
             row[key] = row[key] or None
     return rows
 
@@ -71,7 +71,8 @@ def test_every_row_gets_a_line_and_bad_ones_a_reason(
         assert word in row["error"]
         assert row["label"] is None
         assert row["probability"] is None
-    assert counts.kinds["duplicate_id"] == counts.kinds["missing_id"] == 1
+    assert counts.kinds["duplicate_id"] == counts.kinds["missing_id"] == counts.kinds["picture_missing"] == 1
+    assert all(bool(row["error_kind"]) == (row["status"] == "failed") for row in rows)
     assert all(len(row["top"]) == 2 and row["top"][0]["label"] == row["label"] for row in rows[:GOOD])
     assert {row["bundle"] for row in rows} == {predictor.bundle.label}
     assert [path.name for path in out.parent.iterdir()] == [out.name]

@@ -95,9 +95,25 @@ def _table(answers: list[Prediction]) -> None:
 
 def _catalog(predictor: Predictor, argument: str, out: Path, top: int) -> int:
     """Stream a catalogue to `out`; how many rows failed."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     from shelfwise.predict.stream import predict_catalog
 
-    counts = predict_catalog(predictor, argument, out, top=top)
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} rows, {task.fields[failed]:,} failed"))
+    # The length of a catalogue is known only at its end; a log gets the summary alone.
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("predict", total=None, failed=0)
+        counts = predict_catalog(
+            predictor,
+            argument,
+            out,
+            top=top,
+            watch=lambda seen: bar.update(task, completed=seen.rows, failed=seen.failed),
+        )
     print(f"{counts.rows:,} rows = {counts.ok:,} ok + {counts.failed:,} failed -> {out}")
     for kind, count in sorted(counts.kinds.items()):
         print(f"  {kind}: {count:,}")

@@ -102,7 +102,7 @@ class Predictor:
             return []
         numbers = range(len(products))
         batch, errors, warnings = self._preprocessor.batch(products, image_root or Path(), rows=numbers)
-        why = {error.row: _reason(error) for error in errors}
+        failed = {error.row: error for error in errors}
         notes: dict[int, list[str]] = {}
         for warning in warnings:
             notes.setdefault(warning.row, []).append(warning.kind)
@@ -110,14 +110,21 @@ class Predictor:
         answers = []
         for i, product in zip(numbers, products, strict=True):
             warned = tuple(notes.get(i, ()))
-            if i in why:
-                answers.append(self._failure(product.id, why[i], warned))
+            if i in failed:
+                answers.append(self._failure(product.id, failed[i], warned))
             else:
                 answers.append(self._answer(product.id, next(probabilities), top, warned))
         return answers
 
-    def _failure(self, id: str, why: str, warnings: tuple[str, ...]) -> Prediction:
-        return Prediction(id=id, status="failed", error=why, warnings=warnings, bundle=self.bundle.label)
+    def _failure(self, id: str, error: RowError, warnings: tuple[str, ...]) -> Prediction:
+        return Prediction(
+            id=id,
+            status="failed",
+            error=_reason(error),
+            error_kind=error.kind,
+            warnings=warnings,
+            bundle=self.bundle.label,
+        )
 
     def _answer(self, id: str, probabilities: ndarray, top: int, warnings: tuple[str, ...]) -> Prediction:
         """The answer for one row of probabilities [K]."""

@@ -22,7 +22,18 @@ from shelfwise.files import replacing
 from shelfwise.predict.predictor import CHUNK, Predictor
 from shelfwise.schema import Picture, Prediction, Product, RowError, RowWarning
 
-COLUMNS = ("id", "status", "target", "label", "probability", "top", "warnings", "error", "bundle")
+COLUMNS = (
+    "id",
+    "status",
+    "target",
+    "label",
+    "probability",
+    "top",
+    "warnings",
+    "error",
+    "error_kind",
+    "bundle",
+)
 
 
 @dataclass
@@ -39,10 +50,18 @@ class Counts:
         return self.ok + self.failed
 
 
-def predict_catalog(predictor: Predictor, argument: str, out: Path, *, top: int = 3) -> Counts:
+def predict_catalog(
+    predictor: Predictor,
+    argument: str,
+    out: Path,
+    *,
+    top: int = 3,
+    watch: Callable[[Counts], None] = lambda _: None,
+) -> Counts:
     """Answer for every row of a catalogue in bounded memory; `out` appears only when it is whole.
 
-    A row that cannot be read is written with status `failed` and the reason."""
+    A row that cannot be read is written with status `failed` and the reason. `watch` sees the counts
+    after every chunk."""
     if out.suffix not in WRITERS:
         raise DataError(f"--out '{out}': expected a .parquet or .csv file")
     config = resolve(argument)
@@ -52,6 +71,7 @@ def predict_catalog(predictor: Predictor, argument: str, out: Path, *, top: int 
     with replacing(out) as partial, WRITERS[out.suffix](partial) as write:
         for rows in _chunks(_rows(config)):
             write(_answer(predictor, rows, counts, top=top, root=root))
+            watch(counts)
     return counts
 
 
@@ -90,13 +110,17 @@ def _answer(
         if isinstance(row, Product):
             answer = next(answered)
         else:
-            counts.kinds[row.kind] += 1
             answer = Prediction(
-                id=row.id or f"row {row.row}", status="failed", error=str(row), bundle=predictor.bundle.label
+                id=row.id or f"row {row.row}",
+                status="failed",
+                error=str(row),
+                error_kind=row.kind,
+                bundle=predictor.bundle.label,
             )
         counts.ok += answer.status == "ok"
         counts.failed += answer.status == "failed"
         counts.kinds.update(answer.warnings)
+        counts.kinds.update([answer.error_kind] if answer.error_kind else [])
         answers.append(answer)
     return answers
 
