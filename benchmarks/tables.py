@@ -43,7 +43,8 @@ def _recipe(name: str) -> Figure:
     file = f"train-{name}"
     return Figure(
         f"`configs/{name}.toml`, {{{file}.cpu_seconds.mean:,.0f}} CPU-seconds",
-        f"{{{file}.accuracy.mean:.2%}} ({{{file}.accuracy.ci95.0:.2%}} to {{{file}.accuracy.ci95.1:.2%}})",
+        f"{{{file}.accuracy.mean:.2%}} ({{{file}.accuracy.ci95.0:.2%}} to {{{file}.accuracy.ci95.1:.2%}}, "
+        f"seeds {{{file}.seeds:}})",
         f"with mirrored pictures {{{file}.accuracy_tta.mean:.2%}}; ECE {{{file}.ece.mean:.2%}}",
     )
 
