@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from shelfwise import cli
 from shelfwise.bundle import Bundle
-from shelfwise.cli.train import _progress
+from shelfwise.cli.train import _progress, _train_function
 from shelfwise.train.fit import Watch
 from shelfwise.train.loop import StepRecord
 
@@ -206,3 +207,14 @@ def test_a_run_without_validation_rows_names_no_accuracy(run: Run, config: Path,
     )
     assert code == 0
     assert "validation accuracy unknown (no labelled validation row)" in out
+
+
+@pytest.mark.parametrize(("wish", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_asked_otherwise(
+    monkeypatch: pytest.MonkeyPatch, wish: str | None, policy: str
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", wish or "")
+    if wish is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    _train_function()
+    assert os.environ["OMP_WAIT_POLICY"] == policy
