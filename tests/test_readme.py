@@ -76,9 +76,9 @@ def test_a_figure_that_was_not_measured_has_no_row(tmp_path: Path) -> None:
 def test_figures_find_the_places_that_the_benchmarks_write(tmp_path: Path) -> None:
     mean = {"mean": 0.94, "ci95": [0.938, 0.942], "values": [0.94]}
     run = dict.fromkeys(("accuracy", "accuracy_tta", "ece", "text_aligned", "p_at_10", "cpu_seconds"), mean)
-    (tmp_path / "train-demo.json").write_text(json.dumps(run))
+    (tmp_path / "train-demo.json").write_text(json.dumps(run | {"seeds": [0, 1]}))
     table = tables.render("accuracy", tmp_path)
-    assert "94.00% (93.80% to 94.20%)" in table
+    assert "94.00% (93.80% to 94.20%, seeds [0, 1])" in table
     assert "fashion-mnist-long" not in table
     assert "P@10 | 0.940 |" in table
 
