@@ -4,7 +4,8 @@
 
 Trains each configuration once a seed with one thread, two runs side by side, into runs/bench (resumable: what
 is finished is not done again), evaluates on the test set and writes results/bench/train-NAME.json.
-Cost is the training process's CPU time, augmentation included. Everything was chosen on validation.
+Cost is the training process's CPU time, augmentation included. Networks and rates were chosen on
+validation; what was chosen after a look at test is listed in benchmarks/LOG.md.
 """
 
 from __future__ import annotations
