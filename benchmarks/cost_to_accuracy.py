@@ -5,7 +5,8 @@
 The baseline is what a tutorial writes: two convolutions, Adam 1e-3, a DataLoader of 64, float32, no
 augmentation. It trains until its mean test accuracy over the seeds has reached 92%, or for at most 10
 epochs; its test accuracy is taken every 250 steps and not counted. Ours are configs/speed-90.toml and
-speed-92.toml, lengthened a little after one look at test (LOG.md); they count if their mean test accuracy got there.
+speed-92.toml, lengthened a little after one look at test (LOG.md); they count if their mean test
+accuracy got there.
 Both run in processes of one thread, in turn, a seed at a time; the cost is CPU time. A finished seed is kept
 in runs/bench and not run again. Writes results/bench/cost_to_accuracy.json.
 """
