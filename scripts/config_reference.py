@@ -29,8 +29,12 @@ writes one for a table of yours. This page is made by `scripts/config_reference.
 
 def reference() -> str:
     """The whole page."""
-    texts = docstrings(Path(config.__file__).read_text(encoding="utf-8"))
-    return HEAD + "".join(_sections(config.Config, "", texts))
+    texts = {}
+    for path in sorted(Path(config.__file__).parent.glob("*.py")):
+        texts |= docstrings(path.read_text(encoding="utf-8"))
+    pictures = "".join(_sections(config.Config, "", texts))
+    reviews = "".join(_sections(config.ReviewsConfig, "", texts))
+    return f"{HEAD}\n# Pictures\n{pictures}\n# Reviews\n{reviews}"
 
 
 def docstrings(source: str) -> dict[tuple[str, str], str]:
@@ -54,7 +58,8 @@ def _sections(model: type[BaseModel], path: str, texts: dict[tuple[str, str], st
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            inner += _sections(kind, f"{path}.{name}".lstrip("."), texts)
+            below = f"{path}.{name}".lstrip(".")
+            inner += _other_defaults(field.default, below) or _sections(kind, below, texts)
             continue
         choices = _type(kind)
         text = texts.get((model.__name__, name), "").replace("|", "\\|")
@@ -62,6 +67,16 @@ def _sections(model: type[BaseModel], path: str, texts: dict[tuple[str, str], st
     intro = " ".join(texts[model.__name__, ""].split())
     table = "\n".join(["| key | type | default | |", "| --- | --- | --- | --- |", *rows])
     return [f"\n## {title}\n\n{intro}\n\n{table}\n", *inner]
+
+
+def _other_defaults(value: Any, path: str) -> list[str]:
+    """A table whose keys are told elsewhere: what is preset here to something else."""
+    changed = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else {}
+    if not changed:
+        return []
+    rows = [f"| `{name}` | {_default(preset)} |" for name, preset in changed.items()]
+    table = "\n".join(["| key | default here |", "| --- | --- |", *rows])
+    return [f"\n## {path}\n\nAs for pictures, with other defaults.\n\n{table}\n"]
 
 
 def _type(kind: Any) -> str:

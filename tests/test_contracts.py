@@ -56,7 +56,7 @@ def test_imports_only_point_down() -> None:
 
 def test_an_upward_import_is_found(tmp_path: Path) -> None:
     copy = shutil.copytree(ROOT / "src" / "shelfwise", tmp_path / "src" / "shelfwise")
-    with (copy / "config.py").open("a") as file:
+    with (copy / "config" / "section.py").open("a") as file:
         file.write("\nfrom shelfwise.data import labelled\nimport torch\n")
     with (copy / "store" / "artifact.py").open("a") as file:
         file.write("\nimport torch\n")

@@ -5,6 +5,10 @@
     model.safetensors    the weights, for the torch backend and for training on
     picture.onnx         raw uint8 pixels [B, H, W, C] -> logits [B, K] and (with texts) embeddings [B, E]
     text.onnx            token ids [T, L] -> embeddings [T, E]; where there is a text tower
+    tokenizer.json       reviews: text to token ids, with character offsets (the `tokenizers` library's form)
+    review.onnx          reviews: token ids [B, L] -> stars [B, 5], sentiment [B, 3], recommended [B, 2]
+    aspects.onnx         reviews: token ids [B, L] -> scores of each token for each aspect
+    *.int8.onnx          the same in 8 bits
     journal.jsonl        the training journal
     README.md            the model card
 
@@ -20,19 +24,29 @@ import tempfile
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from shelfwise import __version__
-from shelfwise.config import Config, Section, parse_config
+from shelfwise.config import Config, ReviewsConfig, Section, parse_run
 from shelfwise.data.tokens import TokenizerConfig
 from shelfwise.errors import BundleError, ConfigError
 
 FORMAT = 1
-NEEDED = ("config.json", "model.safetensors", "picture.onnx")
-"""Files that no bundle is without."""
-EXPORTS = ("picture.onnx", "text.onnx")
+NEEDED = {
+    "pictures": ("config.json", "model.safetensors", "picture.onnx"),
+    "reviews": ("config.json", "model.safetensors", "tokenizer.json", "review.onnx"),
+}
+"""Files that no bundle of a task is without."""
+EXPORTS = (
+    "picture.onnx",
+    "text.onnx",
+    "review.onnx",
+    "review.int8.onnx",
+    "aspects.onnx",
+    "aspects.int8.onnx",
+)
 """Files that follow from the others, and that `shelfwise export` writes afresh."""
 
 
@@ -42,10 +56,36 @@ FileName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
 """A plain name, since a bundle may come from strangers and its files are read and copied by name."""
 
 
+class AspectsInfo(Section):
+    """How the tagger's scores become opinions."""
+
+    aspects: tuple[str, ...]
+    """Shop aspects, in the order of the scores; each has a positive and a negative one."""
+    thresholds: tuple[float, ...]
+    """Probability from which an opinion is stated, one for each aspect (chosen on validation)."""
+    terms: bool = False
+    """Whether aspect terms were learned."""
+
+
+class ReviewsInfo(Section):
+    """How a reviews bundle reads a text and calibrates its answers."""
+
+    max_tokens: int = Field(ge=8)
+    """Tokens read at once; longer texts are read in windows."""
+    tokens: dict[str, float] = {}
+    """Statistics of the training texts' lengths in tokens."""
+    sentiment_temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    recommended_temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    recommends: bool = True
+    """Whether the training file said who recommends the product."""
+    aspects: AspectsInfo | None = None
+
+
 class BundleInfo(Section):
     """The content of `bundle.json`."""
 
     format: int = FORMAT
+    task: Literal["pictures", "reviews"] = "pictures"
     name: str
     version: str
     """The first 12 hex digits of a hash over all files: the same files, the same version."""
@@ -55,51 +95,25 @@ class BundleInfo(Section):
     classes: tuple[str, ...]
     source: str
     """The training domain, such as `fashion-mnist` or the catalogue's file name."""
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
     """Normalisation statistics of the training pixels, per channel, for pixels in 0..1."""
     temperature: float = Field(gt=0, allow_inf_nan=False)
     tokenizer: TokenizerConfig | None = None
+    reviews: ReviewsInfo | None = None
+    """What a reviews bundle needs besides."""
     info: dict[str, Any] = Field(default_factory=dict)
     """`training` (seconds_train, seconds_total, cpu_seconds, peak_memory_mb ...), `validation`, `rows`."""
     files: dict[FileName, str] = Field(default_factory=dict)
     """File name to sha256."""
 
 
-class Bundle:
-    """An opened bundle: its metadata, its configuration and the paths of its files."""
+class AnyBundle:
+    """What every opened bundle has: its metadata and the paths of its files."""
 
-    def __init__(self, path: Path, info: BundleInfo, config: Config) -> None:
+    def __init__(self, path: Path, info: BundleInfo) -> None:
         self.path = path
         self.meta = info
-        self.config = config
-
-    @classmethod
-    def open(cls, path: Path, *, unchecked: Collection[str] = ()) -> Bundle:
-        """The bundle in the folder `path`; every file is checked against its recorded sha256.
-
-        Files named in `unchecked` may be damaged or missing: `shelfwise export` writes them afresh."""
-        if not path.is_dir():
-            raise BundleError(f"bundle '{path}' not found: expected the folder that `shelfwise train` wrote")
-        if not (path / "bundle.json").exists():
-            inner = path / "bundle"
-            hint = f"; did you mean '{inner}'?" if (inner / "bundle.json").exists() else ""
-            raise BundleError(f"'{path}' is not a bundle: it has no bundle.json{hint}")
-        try:
-            raw = _read_json(path / "bundle.json")
-            found = raw.get("format") if isinstance(raw, dict) else None
-            if isinstance(found, int) and found > FORMAT:
-                raise BundleError(
-                    f"bundle '{path}' has format {found}, this shelfwise reads up to {FORMAT}: "
-                    "update shelfwise"
-                )
-            info = BundleInfo.model_validate(raw)
-            for name in {**dict.fromkeys(NEEDED), **info.files}.keys() - set(unchecked):
-                _check_file(path, name, info.files.get(name))
-            config = parse_config(_read_json(path / "config.json"), where=str(path / "config.json"))
-        except (OSError, ValueError, ConfigError) as error:
-            raise BundleError(f"bundle '{path}' is damaged: {_first_line(error)}") from None
-        return cls(path, info, config)
 
     @property
     def name(self) -> str:
@@ -127,11 +141,6 @@ class Bundle:
         return self.meta.temperature
 
     @property
-    def has_text(self) -> bool:
-        """Whether the bundle can embed texts."""
-        return self.meta.tokenizer is not None
-
-    @property
     def info(self) -> dict[str, Any]:
         """How it was trained; the journal's records are under `journal`, the source under `source`."""
         return {**self.meta.info, "source": self.meta.source, "journal": self.journal()}
@@ -142,9 +151,80 @@ class Bundle:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+class Bundle(AnyBundle):
+    """An opened pictures bundle."""
+
+    def __init__(self, path: Path, info: BundleInfo, config: Config) -> None:
+        super().__init__(path, info)
+        self.config = config
+
+    @classmethod
+    def open(cls, path: Path, *, unchecked: Collection[str] = ()) -> Bundle:
+        """The pictures bundle in the folder `path`; see `open_bundle`."""
+        bundle = open_bundle(path, unchecked=unchecked)
+        if not isinstance(bundle, cls):
+            raise BundleError(f"'{path}' is a {bundle.meta.task} bundle; this needs one of pictures")
+        return bundle
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the bundle can embed texts."""
+        return self.meta.tokenizer is not None
+
+
+class ReviewsBundle(AnyBundle):
+    """An opened reviews bundle."""
+
+    def __init__(self, path: Path, info: BundleInfo, config: ReviewsConfig) -> None:
+        super().__init__(path, info)
+        self.config = config
+
+    @classmethod
+    def open(cls, path: Path, *, unchecked: Collection[str] = ()) -> ReviewsBundle:
+        """The reviews bundle in the folder `path`; see `open_bundle`."""
+        bundle = open_bundle(path, unchecked=unchecked)
+        if not isinstance(bundle, cls):
+            raise BundleError(f"'{path}' is a {bundle.meta.task} bundle; this needs one of reviews")
+        return bundle
+
+    @property
+    def reading(self) -> ReviewsInfo:
+        """How texts are read and answers calibrated."""
+        assert self.meta.reviews is not None
+        return self.meta.reviews
+
+
+def open_bundle(path: Path, *, unchecked: Collection[str] = ()) -> Bundle | ReviewsBundle:
+    """The bundle in the folder `path`, of whatever task; every file is checked against its recorded sha256.
+
+    Files named in `unchecked` may be damaged or missing: `shelfwise export` writes them afresh."""
+    if not path.is_dir():
+        raise BundleError(f"bundle '{path}' not found: expected the folder that `shelfwise train` wrote")
+    if not (path / "bundle.json").exists():
+        inner = path / "bundle"
+        hint = f"; did you mean '{inner}'?" if (inner / "bundle.json").exists() else ""
+        raise BundleError(f"'{path}' is not a bundle: it has no bundle.json{hint}")
+    try:
+        raw = _read_json(path / "bundle.json")
+        found = raw.get("format") if isinstance(raw, dict) else None
+        if isinstance(found, int) and found > FORMAT:
+            raise BundleError(
+                f"bundle '{path}' has format {found}, this shelfwise reads up to {FORMAT}: update shelfwise"
+            )
+        info = BundleInfo.model_validate(raw)
+        for name in {**dict.fromkeys(NEEDED[info.task]), **info.files}.keys() - set(unchecked):
+            _check_file(path, name, info.files.get(name))
+        config = parse_run(_read_json(path / "config.json"), where=str(path / "config.json"))
+        if config.task != info.task or (info.task == "reviews") != (info.reviews is not None):
+            raise ValueError(f"bundle.json is of task {info.task!r}, config.json of {config.task!r}")
+    except (OSError, ValueError, ConfigError) as error:
+        raise BundleError(f"bundle '{path}' is damaged: {_first_line(error)}") from None
+    return _opened(path, info, config)
+
+
 def write_bundle(
-    path: Path, *, info: BundleInfo, config: Config, files: dict[str, Path], card: str
-) -> Bundle:
+    path: Path, *, info: BundleInfo, config: Config | ReviewsConfig, files: dict[str, Path], card: str
+) -> Bundle | ReviewsBundle:
     """Write a whole bundle beside `path`, then put it there in one rename; an older bundle is replaced.
 
     `files` maps names within the bundle to files that are copied; version and file hashes are filled in.
@@ -183,6 +263,12 @@ def write_bundle(
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    return _opened(path, info, config)
+
+
+def _opened(path: Path, info: BundleInfo, config: Config | ReviewsConfig) -> Bundle | ReviewsBundle:
+    if isinstance(config, ReviewsConfig):
+        return ReviewsBundle(path, info, config)
     return Bundle(path, info, config)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -89,3 +90,63 @@ class Prediction(Frozen):
     """A short stable word for counting, as in `RowError.kind`."""
     bundle: str | None = None
     """Name and version of the bundle that answered."""
+
+
+class Review(Frozen):
+    """One buyer's review, its texts cleaned; an empty text is the empty string."""
+
+    id: str
+    product: str | None = None
+    title: str = ""
+    text: str = ""
+    rating: Annotated[int, Field(ge=1, le=5)] | None = None
+    """Stars."""
+    recommended: bool | None = None
+    time: datetime | None = None
+    fields: dict[str, FieldValue] = {}
+    constructed: bool = False
+    """Made by a generator: no buyer wrote it, and no figure from it says anything of a product."""
+
+
+Polarity = Literal["positive", "negative"]
+Sentiment = Literal["negative", "neutral", "positive"]
+
+
+class Opinion(Frozen):
+    """What a review says of one aspect, and in which of its own words."""
+
+    aspect: str
+    """A shop aspect such as `fit`; see `reviews.aspects.ASPECTS`."""
+    polarity: Polarity
+    quote: str
+    """The evidence: the characters `start` to `end` (excluded) of the review's `part`, verbatim."""
+    part: Literal["title", "text"] = "text"
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(gt=0)]
+    probability: Probability
+    term: str | None = None
+    """The words that name the aspect, where the quote has them; None where it is implied."""
+
+
+class ReviewPrediction(Frozen):
+    """What a reviews bundle says of one review; `status` tells whether it could say anything."""
+
+    id: str
+    status: Literal["ok", "failed"]
+    product: str | None = None
+    rating: int | None = None
+    """The stars decided on: the median of `star_probabilities`."""
+    stars: float | None = None
+    """Expected stars, 1 to 5."""
+    star_probabilities: tuple[Probability, ...] = ()
+    """Of 1 to 5 stars."""
+    sentiment: Sentiment | None = None
+    sentiment_probabilities: tuple[Probability, ...] = ()
+    """Of negative, neutral and positive."""
+    recommended: Probability | None = None
+    """That the buyer recommends the product; None where the bundle has not learned it."""
+    opinions: tuple[Opinion, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    error_kind: str | None = None
+    bundle: str | None = None

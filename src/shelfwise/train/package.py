@@ -40,7 +40,7 @@ def package(
         if journal is not None and journal.exists():
             files["journal.jsonl"] = journal
         info = info.model_copy(update={"info": {**info.info, "parity": parity}})
-        return write_bundle(path, info=info, config=config, files=files, card=model_card(info, config))
+        return _written(path, info=info, config=config, files=files, card=model_card(info, config))
 
 
 def reexport(path: Path) -> Bundle:
@@ -57,7 +57,13 @@ def reexport(path: Path) -> Bundle:
         files, parity = export_files(load_model(bundle), info, _drawn(bundle.config), Path(scratch))
         files |= {name: path / name for name in kept}
         info = info.model_copy(update={"info": {**info.info, "parity": parity}})
-        return write_bundle(path, info=info, config=bundle.config, files=files, card=_card(bundle))
+        return _written(path, info=info, config=bundle.config, files=files, card=_card(bundle))
+
+
+def _written(path: Path, *, info: BundleInfo, config: Config, files: dict[str, Path], card: str) -> Bundle:
+    bundle = write_bundle(path, info=info, config=config, files=files, card=card)
+    assert isinstance(bundle, Bundle)
+    return bundle
 
 
 def _refuse_strangers(bundle: Bundle) -> None:

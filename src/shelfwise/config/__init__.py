@@ -1,0 +1,73 @@
+"""Configuration: TOML or JSON files read into typed, frozen models, with `--set a.b=value` on top.
+
+Every model's fields carry their own docstring; `Config` and `ReviewsConfig` are the roots that the learning
+verbs take, told apart by `task`. Only the faces (cli, api, ui) read the environment.
+"""
+
+from shelfwise.config.pictures import (
+    AugmentConfig,
+    AugmentLevel,
+    CatalogConfig,
+    ColumnMap,
+    Config,
+    ModelConfig,
+    PreprocessConfig,
+    SplitConfig,
+    TextConfig,
+)
+from shelfwise.config.reading import (
+    load_config,
+    load_reviews_config,
+    load_run,
+    parse_config,
+    parse_run,
+    read_mapping,
+)
+from shelfwise.config.reviews import (
+    AspectsConfig,
+    CleanConfig,
+    DistillConfig,
+    EncoderConfig,
+    HeadsConfig,
+    ReviewColumns,
+    ReviewData,
+    ReviewsConfig,
+    TextSplitConfig,
+)
+from shelfwise.config.section import (
+    Section,
+)
+from shelfwise.config.training import (
+    Root,
+    TrainConfig,
+)
+
+__all__ = [
+    "AspectsConfig",
+    "AugmentConfig",
+    "AugmentLevel",
+    "CatalogConfig",
+    "CleanConfig",
+    "ColumnMap",
+    "Config",
+    "DistillConfig",
+    "EncoderConfig",
+    "HeadsConfig",
+    "ModelConfig",
+    "PreprocessConfig",
+    "ReviewColumns",
+    "ReviewData",
+    "ReviewsConfig",
+    "Root",
+    "Section",
+    "SplitConfig",
+    "TextConfig",
+    "TextSplitConfig",
+    "TrainConfig",
+    "load_config",
+    "load_reviews_config",
+    "load_run",
+    "parse_config",
+    "parse_run",
+    "read_mapping",
+]

@@ -1,0 +1,135 @@
+"""Configuration files: TOML or JSON read into validated models, with `--set a.b=value` on top."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from shelfwise.config.pictures import Config
+from shelfwise.config.reviews import ReviewsConfig
+from shelfwise.config.section import Section
+from shelfwise.errors import ConfigError
+
+C = TypeVar("C", Config, ReviewsConfig)
+
+TASKS: dict[str, type[Config] | type[ReviewsConfig]] = {"pictures": Config, "reviews": ReviewsConfig}
+_PATHS = {
+    "data": ("source", "image_root", "folder"),
+    "aspects": ("terms", "labels"),
+    "distill": ("teacher",),
+}
+"""Settings that are paths, by table."""
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The content of a TOML or JSON file as a dict; a missing or malformed file is a ConfigError."""
+    if path.suffix not in (".toml", ".json"):
+        raise ConfigError(f"config '{path}': expected a .toml or .json file")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"config '{path}' not found") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config '{path}' cannot be read: {error}") from None
+    try:
+        value = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"config '{path}': {error}") from None
+    except RecursionError:
+        raise ConfigError(f"config '{path}' is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"config '{path}': expected a table at the top")
+    return value
+
+
+def load_run(path: Path, overrides: tuple[str, ...] = ()) -> Config | ReviewsConfig:
+    """The configuration in `path`, of whatever task it names, with each `a.b=value` of `overrides` on top.
+
+    Relative paths in it are taken from the file's own folder when they exist there."""
+    values = read_mapping(path)
+    for table, keys in _PATHS.items():
+        if isinstance(found := values.get(table), dict):
+            _place(found, keys, path.parent)
+    for override in overrides:
+        _set(values, override)
+    return parse_run(values, where=str(path))
+
+
+def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Config:
+    """As `load_run`, for verbs that want pictures; ConfigError where the task is another."""
+    return _wanted(load_run(path, overrides), Config, str(path))
+
+
+def load_reviews_config(path: Path, overrides: tuple[str, ...] = ()) -> ReviewsConfig:
+    """As `load_run`, for verbs that want reviews; ConfigError where the task is another."""
+    return _wanted(load_run(path, overrides), ReviewsConfig, str(path))
+
+
+def parse_config(values: dict[str, Any], *, where: str) -> Config:
+    """A validated pictures configuration; see `parse_run`."""
+    return _wanted(parse_run(values, where=where), Config, where)
+
+
+def _wanted(config: Config | ReviewsConfig, kind: type[C], where: str) -> C:
+    if isinstance(config, kind):
+        return config
+    wanted = kind.model_fields["task"].default
+    raise ConfigError(f"config '{where}' has task = {config.task!r}; this needs one of task {wanted!r}")
+
+
+def _place(table: dict[str, Any], keys: tuple[str, ...], folder: Path) -> None:
+    """Put `folder` before the table's relative paths that exist there."""
+    for key in keys:
+        name = table.get(key)
+        if isinstance(name, str) and name != "fashion-mnist" and (folder / name).exists():
+            table[key] = str(folder / name)
+
+
+def parse_run(values: dict[str, Any], *, where: str) -> Config | ReviewsConfig:
+    """A validated configuration; a ConfigError names the first wrong value, with `where` before it."""
+    task = values.get("task", "pictures")
+    if task not in TASKS:
+        raise ConfigError(f"config '{where}': task: {task!r} is none of: {', '.join(TASKS)}")
+    kind = TASKS[task]
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            why = "is no setting" + _near(kind, first["loc"])
+        elif first["type"] == "value_error":
+            why = str(first["ctx"]["error"])
+        else:
+            why = first["msg"] + ("" if first["type"] == "missing" else f" (got {first['input']!r})")
+        raise ConfigError(f"config '{where}': {key or 'config'}: {why}") from None
+
+
+def _near(root: type[Section], place: tuple[str | int, ...]) -> str:
+    """The setting beside `place` that was likely meant, as a question, if there is one."""
+    section: Any = root
+    for part in place[:-1]:
+        section = section.model_fields[part].annotation
+    near = get_close_matches(str(place[-1]), section.model_fields, n=1)
+    return f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(section.model_fields)}"
+
+
+def _set(values: dict[str, Any], override: str) -> None:
+    """Write one `a.b=value` into `values`; the value is read as TOML, else taken as a string."""
+    key, equals, raw = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override!r}: expected key=value, for example train.lr=0.05")
+    *path, last = key.strip().split(".")
+    for part in path:
+        values = values.setdefault(part, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {override!r}: '{part}' is not a table")
+    try:
+        values[last] = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        values[last] = raw
