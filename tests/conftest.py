@@ -82,3 +82,44 @@ def tiny_bundle(
     folder = tmp_path_factory.mktemp("tiny")
     inputs = Inputs(drawn_pictures(256), drawn_pictures(64, seed=1000), source="drawn", target="kind")
     return train(tiny_config, folder, inputs=inputs).path
+
+
+@pytest.fixture(scope="session")
+def tiny_reviews_config() -> Any:
+    """A reviews configuration that trains in a blink."""
+    from shelfwise.config import ReviewsConfig
+
+    return ReviewsConfig.model_validate(
+        {
+            "task": "reviews",
+            "name": "tiny-reviews",
+            "data": {"source": "drawn.csv", "columns": {"rating": "rating"}},
+            "encoder": {"width": 16, "layers": 2, "pretrain": 1, "min_count": 1, "dropout": 0.0, "mask": 0.0},
+            "aspects": {"weak": 600, "weak_weight": 1.0, "epochs": 12, "lr": 1e-2},
+            "train": {
+                **{"optimizer": "adamw", "lr": 1e-2, "epochs": 6, "batch_size": 16, "precision": "fp32"},
+                **{"channels_last": False, "clip": 1.0, "label_smoothing": 0.0},
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def drawn_review_inputs() -> Any:
+    """Constructed reviews as a run's inputs: 240 to learn from, 80 to validate."""
+    from shelfwise.data.synthetic_reviews import synthetic_reviews
+    from shelfwise.train.review_inputs import ReviewInputs
+
+    reviews = list(synthetic_reviews(320, seed=5))
+    return ReviewInputs(reviews[:240], reviews[240:], source="drawn")
+
+
+@pytest.fixture(scope="session")
+def tiny_reviews_bundle(
+    tmp_path_factory: pytest.TempPathFactory, tiny_reviews_config: Any, drawn_review_inputs: Any
+) -> Path:
+    """A reviews bundle with our own encoder and a tagger, trained on constructed reviews once a session."""
+    from shelfwise.train.reviews import train_reviews
+
+    folder = tmp_path_factory.mktemp("tiny-reviews")
+    return train_reviews(tiny_reviews_config, folder, inputs=drawn_review_inputs).path

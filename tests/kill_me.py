@@ -16,8 +16,9 @@ from shelfwise.config import parse_config
 from shelfwise.data.labelled import LabelledPictures
 from shelfwise.nn.build import build_classifier
 from shelfwise.nn.loaders import MemoryLoader
-from shelfwise.train.fit import Watch, fit
+from shelfwise.train.fit import Watch, fit, picture_accuracy
 from shelfwise.train.loop import Run
+from shelfwise.train.objectives import ClassifyPictures
 
 CONFIG = {
     "name": "kill-me",
@@ -66,8 +67,8 @@ def main(out: Path, die_at: int, *, resume: bool) -> None:
     fitted = fit(
         run,
         loader,
-        drawn(16, 1000),
-        mixup_beta=config.augment.mixup,
+        ClassifyPictures(len(KINDS), config.augment.mixup),
+        picture_accuracy(drawn(16, 1000)),
         folder=out,
         fingerprint={},
         resume=resume,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shelfwise.config import Config, load_config, parse_config, read_mapping
+from shelfwise.config import Config, load_config, load_run, parse_run, read_mapping
 from shelfwise.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,8 +37,8 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.toml")), ids=lambda path: path.name)
 def test_every_shipped_config_survives_being_kept_in_a_bundle(path: Path) -> None:
-    config = load_config(path)
-    assert parse_config(json.loads(config.model_dump_json()), where="bundle") == config
+    config = load_run(path)
+    assert parse_run(json.loads(config.model_dump_json()), where="bundle") == config
 
 
 def test_toml_and_json_say_the_same(file: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from shelfwise.config import load_config
+from shelfwise.config import load_run
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -91,7 +91,7 @@ def test_torchvision_is_absent_or_importable() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.*")), ids=lambda path: path.name)
 def test_every_shipped_config_loads(path: Path) -> None:
-    assert load_config(path).name
+    assert load_run(path).name
 
 
 def test_every_extra_that_an_error_names_exists() -> None:

@@ -72,6 +72,8 @@ class ReviewsInfo(Section):
 
     max_tokens: int = Field(ge=8)
     """Tokens read at once; longer texts are read in windows."""
+    architecture: dict[str, Any] | None = None
+    """Of a pretrained encoder, in its own library's words; our own follows from the configuration."""
     tokens: dict[str, float] = {}
     """Statistics of the training texts' lengths in tokens."""
     sentiment_temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)

@@ -150,3 +150,125 @@ class ReviewPrediction(Frozen):
     error: str | None = None
     error_kind: str | None = None
     bundle: str | None = None
+
+
+class Quote(Frozen):
+    """What one buyer said of one aspect, verbatim."""
+
+    review: str
+    """The review's id."""
+    product: str | None = None
+    text: str
+    """The characters `start` to `end` (excluded) of the review's `part`."""
+    part: Literal["title", "text"] = "text"
+    start: Annotated[int, Field(ge=0)]
+    end: Annotated[int, Field(gt=0)]
+    probability: Probability
+    constructed: bool = False
+
+
+class Change(Frozen):
+    """A later half of the reviews against the earlier one: a difference with its 95% interval."""
+
+    earlier: float
+    later: float
+    difference: float
+    low: float
+    high: float
+    flagged: bool
+    """Whether the interval excludes 0. Of things that did not change, one in twenty is flagged by chance."""
+
+
+class AspectSummary(Frozen):
+    """What buyers say of one aspect.
+
+    A mention is a review that praises or blames the aspect; one that does both counts once for each."""
+
+    aspect: str
+    mentions: int
+    positive: int
+    negative: int
+    suppressed: bool
+    """Too few mentions for a share: `share_positive` and its interval are None."""
+    share_positive: Probability | None = None
+    low: Probability | None = None
+    high: Probability | None = None
+    """`low` to `high` is Wilson's 95% interval of the share."""
+    praise: tuple[Quote, ...] = ()
+    blame: tuple[Quote, ...] = ()
+    """The most probable quotes for and against, each of another review."""
+    change: Change | None = None
+    """Of the share; None where dates are missing or mentions too few."""
+
+
+class Contradiction(Frozen):
+    """A review whose text does not read like the stars that its buyer gave."""
+
+    review: str
+    product: str | None = None
+    given: int
+    stars: float
+    """Expected stars, by the text."""
+    probability: Probability
+    """Of the given stars, by the text."""
+    title: str = ""
+    text: str = ""
+    """The review's texts, of a very long one the beginning."""
+    evidence: tuple[Opinion, ...] = ()
+    """Opinions that pull away from the given stars first, the surest first within each sort."""
+    constructed: bool = False
+
+
+class PeriodSummary(Frozen):
+    """The reviews of one month, quarter or year."""
+
+    period: str
+    """`2024-05`, `2024-Q2` or `2024`."""
+    reviews: int
+    stars: float | None = None
+    """Mean expected stars."""
+    mentions: dict[str, int] = {}
+    """Aspect to mentions."""
+    share_positive: dict[str, Probability | None] = {}
+    """Aspect to share; None where there are too few mentions."""
+
+
+class ProductSummary(Frozen):
+    """What buyers say of one product, or of a whole catalogue."""
+
+    product: str | None
+    """None for the whole catalogue."""
+    reviews: int
+    """Reviews that could be read."""
+    failed: int = 0
+    """Reviews about which the bundle could say nothing; they are in no other figure."""
+    constructed: int = 0
+    """How many of the reviews no buyer wrote: unless it is 0, no figure here says anything of a product."""
+    given: tuple[int, ...]
+    """How many buyers gave 1 to 5 stars."""
+    decided: tuple[int, ...]
+    """How many reviews read like 1 to 5 stars."""
+    given_mean: float | None = None
+    stars: float | None = None
+    """Mean expected stars."""
+    stars_low: float | None = None
+    stars_high: float | None = None
+    """`stars_low` to `stars_high` is the 95% interval of the mean (Student's t)."""
+    sentiment: dict[Sentiment, Probability] = {}
+    """Shares of the reviews; empty where there are none."""
+    recommended: Probability | None = None
+    """Mean probability that the buyer recommends the product."""
+    recommended_given: Probability | None = None
+    """Share of those who said that they recommend it, of those who said anything of it."""
+    aspects: tuple[AspectSummary, ...] = ()
+    """Most mentioned first."""
+    contradictions: int = 0
+    """How many reviews contradict their stars."""
+    contradicting: tuple[Contradiction, ...] = ()
+    """The most extreme of them."""
+    periods: tuple[PeriodSummary, ...] = ()
+    """In order of time, of the reviews that have one."""
+    later_since: str | None = None
+    """The month in which the later half of the dated reviews begins."""
+    change: Change | None = None
+    """Of the expected stars, the later half against the earlier one."""

@@ -216,5 +216,5 @@ def test_waiting_threads_sleep_unless_asked_otherwise(
     monkeypatch.setenv("OMP_WAIT_POLICY", wish or "")
     if wish is None:
         monkeypatch.delenv("OMP_WAIT_POLICY")
-    _train_function()
+    _train_function("pictures")
     assert os.environ["OMP_WAIT_POLICY"] == policy

@@ -23,7 +23,8 @@ from shelfwise.train.fit import Watch
 from shelfwise.train.inputs import Inputs
 from shelfwise.train.journal import Journal, read_journal
 from shelfwise.train.loop import step_seed
-from shelfwise.train.run import pick_device, train
+from shelfwise.train.run import train
+from shelfwise.train.start import pick_device
 
 Draw = Callable[..., Any]
 

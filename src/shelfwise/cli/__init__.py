@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -42,6 +43,14 @@ def _options(
 
 data_app = typer.Typer(help="Get, look at and report on data.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+reviews_app = typer.Typer(help="Work with reviews.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(reviews_app, name="reviews")
+
+
+def data_folders() -> tuple[Path, ...]:
+    """Where a configuration's files are looked for besides its own folder: what SHELFWISE_DATA names."""
+    named = os.environ.get("SHELFWISE_DATA")
+    return (Path(named),) if named else ()
 
 
 def main() -> None:
@@ -77,8 +86,11 @@ from shelfwise.cli import (  # noqa: E402, F401
     data_get,
     data_inspect,
     data_report,
+    data_synthesize,
     evaluate,
     export,
     predict,
+    reviews_embed,
+    reviews_summarize,
     train,
 )

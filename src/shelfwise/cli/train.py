@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shelfwise.cli import app
+from shelfwise.cli import app, data_folders
 
 if TYPE_CHECKING:
-    from shelfwise.bundle import Bundle
+    from shelfwise.bundle import AnyBundle
     from shelfwise.train.fit import Watch
 
 
@@ -31,19 +31,19 @@ def train(
     ] = 0,
     init_from: Annotated[Path | None, typer.Option(help="Bundle to start the weights from.")] = None,
 ) -> None:
-    """Learn from a catalogue and write OUT/bundle."""
-    from shelfwise.config import load_config
+    """Learn from a catalogue or from reviews, and write OUT/bundle."""
+    from shelfwise.config import load_run
 
-    loaded = load_config(config, tuple(set_ or ()))
+    loaded = load_run(config, tuple(set_ or ()), folders=data_folders())
     folder = out or Path("runs") / loaded.name
-    run = _train_function()
+    run = _train_function(loaded.task)
     with _progress() as watch:
         bundle = run(loaded, folder, resume=resume, init_from=init_from, watch=watch, max_errors=max_errors)
     validation = bundle.info.get("validation", {})
     training = bundle.info.get("training", {})
-    accuracy = f"{validation['accuracy']:.4f}" if validation else "unknown (no labelled validation row)"
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in validation.items())
     print(
-        f"{bundle.label}: validation accuracy {accuracy}, "
+        f"{bundle.label}: validation {figures or 'accuracy unknown (no labelled validation row)'}, "
         f"{training.get('steps', 0)} steps in {training.get('seconds_train', 0):.0f} s"
     )
     print(f"bundle: {bundle.path}")
@@ -52,8 +52,8 @@ def train(
     print(f"next:   {shlex.join(words)}")
 
 
-def _train_function() -> Callable[..., Bundle]:
-    """`train.run.train`, or a clear word on what to install."""
+def _train_function(task: str) -> Callable[..., AnyBundle]:
+    """What trains a task, or a clear word on what to install."""
     from shelfwise.errors import MissingExtraError
 
     # OpenMP reads this once, when torch is loaded. Threads that spin while they wait for each other made a
@@ -65,9 +65,13 @@ def _train_function() -> Callable[..., Bundle]:
         import torch  # noqa: F401
     except ImportError:
         raise MissingExtraError("torch", "train") from None
-    from shelfwise.train.run import train as function
+    if task == "reviews":
+        from shelfwise.train.reviews import train_reviews
 
-    return function
+        return train_reviews
+    from shelfwise.train.run import train as train_pictures
+
+    return train_pictures
 
 
 @contextmanager
@@ -102,8 +106,8 @@ def _progress() -> Iterator[Callable[[Watch], None]]:
         def watch(moment: Watch) -> None:
             record = moment.record
             figures = f"loss {record.loss:.3f}  {record.samples / max(record.seconds, 1e-9):,.0f} samples/s"
-            if moment.validation_accuracy is not None:
-                figures += f"  val {moment.validation_accuracy:.4f}"
+            if moment.validation is not None:
+                figures += f"  val {moment.validation:.4f}"
             bar.update(task, completed=record.step, total=moment.steps, figures=figures)
 
         yield watch
@@ -115,7 +119,7 @@ def _line_per_epoch(moment: Watch) -> None:
     per_epoch = round(record.step / record.epoch)
     if record.step % per_epoch and record.step != moment.steps:
         return
-    accuracy = moment.validation_accuracy
+    accuracy = moment.validation
     validated = f"  val {accuracy:.4f}" if accuracy is not None else ""
     print(
         f"epoch {record.epoch:.1f}  step {record.step}/{moment.steps}  loss {record.loss:.3f}{validated}",

@@ -20,8 +20,8 @@ C = TypeVar("C", Config, ReviewsConfig)
 TASKS: dict[str, type[Config] | type[ReviewsConfig]] = {"pictures": Config, "reviews": ReviewsConfig}
 _PATHS = {
     "data": ("source", "image_root", "folder"),
-    "aspects": ("terms", "labels"),
-    "distill": ("teacher",),
+    "aspects": ("terms", "labels", "validation_labels"),
+    "distill": ("teachers",),
 }
 """Settings that are paths, by table."""
 
@@ -47,14 +47,17 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return value
 
 
-def load_run(path: Path, overrides: tuple[str, ...] = ()) -> Config | ReviewsConfig:
+def load_run(
+    path: Path, overrides: tuple[str, ...] = (), *, folders: tuple[Path, ...] = ()
+) -> Config | ReviewsConfig:
     """The configuration in `path`, of whatever task it names, with each `a.b=value` of `overrides` on top.
 
-    Relative paths in it are taken from the file's own folder when they exist there."""
+    Relative paths in it are taken from the file's own folder when they exist there, else from the first of
+    `folders` where they do."""
     values = read_mapping(path)
     for table, keys in _PATHS.items():
         if isinstance(found := values.get(table), dict):
-            _place(found, keys, path.parent)
+            _place(found, keys, (path.parent, *folders))
     for override in overrides:
         _set(values, override)
     return parse_run(values, where=str(path))
@@ -65,9 +68,11 @@ def load_config(path: Path, overrides: tuple[str, ...] = ()) -> Config:
     return _wanted(load_run(path, overrides), Config, str(path))
 
 
-def load_reviews_config(path: Path, overrides: tuple[str, ...] = ()) -> ReviewsConfig:
+def load_reviews_config(
+    path: Path, overrides: tuple[str, ...] = (), *, folders: tuple[Path, ...] = ()
+) -> ReviewsConfig:
     """As `load_run`, for verbs that want reviews; ConfigError where the task is another."""
-    return _wanted(load_run(path, overrides), ReviewsConfig, str(path))
+    return _wanted(load_run(path, overrides, folders=folders), ReviewsConfig, str(path))
 
 
 def parse_config(values: dict[str, Any], *, where: str) -> Config:
@@ -82,12 +87,21 @@ def _wanted(config: Config | ReviewsConfig, kind: type[C], where: str) -> C:
     raise ConfigError(f"config '{where}' has task = {config.task!r}; this needs one of task {wanted!r}")
 
 
-def _place(table: dict[str, Any], keys: tuple[str, ...], folder: Path) -> None:
-    """Put `folder` before the table's relative paths that exist there."""
+def _place(table: dict[str, Any], keys: tuple[str, ...], folders: tuple[Path, ...]) -> None:
+    """Put the first folder before each of the table's relative paths that exists there."""
     for key in keys:
-        name = table.get(key)
-        if isinstance(name, str) and name != "fashion-mnist" and (folder / name).exists():
-            table[key] = str(folder / name)
+        value = table.get(key)
+        if isinstance(value, list):
+            table[key] = [_placed(name, folders) for name in value]
+        elif value is not None and value != "fashion-mnist":
+            table[key] = _placed(value, folders)
+
+
+def _placed(name: Any, folders: tuple[Path, ...]) -> Any:
+    if not isinstance(name, str):
+        return name
+    found = next((folder for folder in folders if (folder / name).exists()), None)
+    return name if found is None else str(found / name)
 
 
 def parse_run(values: dict[str, Any], *, where: str) -> Config | ReviewsConfig:

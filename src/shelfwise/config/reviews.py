@@ -28,6 +28,8 @@ class ReviewColumns(Section):
     """Column that says whether the buyer recommends the product (1/0, yes/no, true/false)."""
     time: str | None = None
     """Column of the date: ISO 8601, or Unix seconds or milliseconds."""
+    constructed: str | None = None
+    """Column that says whether a generator wrote the review (1/0, yes/no, true/false)."""
     fields: dict[str, str] = {}
     """Field name to column: further columns to keep."""
 
@@ -84,11 +86,15 @@ class EncoderConfig(Section):
     """`words`: how many words are known, the commonest ones."""
     min_count: int = Field(default=3, ge=1)
     """`words`: rarer words are not known."""
-    width: int = Field(default=96, gt=0)
-    """`words`: dimensions of a word."""
-    filters: int = Field(default=128, gt=0)
-    """`words`: channels of the convolutions."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    width: int = Field(default=128, gt=0)
+    """`words`: dimensions of a word and channels of the convolutions."""
+    layers: int = Field(default=4, ge=1)
+    """`words`: gated convolutions, each of which sees one word further to both sides."""
+    pretrain: float = Field(default=8.0, ge=0)
+    """`words`: epochs of guessing hidden words of the training texts before the labels are looked at."""
+    pretrain_lr: float = Field(default=2e-3, gt=0)
+    """`words`: peak learning rate of that."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
     """Before the heads."""
     mask: float = Field(default=0.15, ge=0, lt=1)
     """Share of words hidden from a `words` encoder in training."""
@@ -126,8 +132,8 @@ class HeadsConfig(Section):
 class DistillConfig(Section):
     """Learn from a teacher's answers too (arXiv:1503.02531); on training texts only."""
 
-    teacher: Path | None = None
-    """A reviews bundle, of any encoder; off when unset."""
+    teachers: tuple[Path, ...] = ()
+    """Reviews bundles, of any encoder; the mean of their answers is what is learned. Off when empty."""
     weight: float = Field(default=0.7, ge=0, le=1)
     """Share of the loss that follows the teacher; the rest follows the labels."""
     temperature: float = Field(default=2.0, gt=0)
@@ -143,6 +149,8 @@ class AspectsConfig(Section):
     """Reviews with (aspect, opinion, polarity) triplets, in DMASTE's form; unset, no terms are learned."""
     labels: Path | None = None
     """Sentences of `data.source` with shop aspects (docs/labelling.md), JSONL; unset, the lexicon's alone."""
+    validation_labels: Path | None = None
+    """More of these, of validation products: they choose the threshold from which an opinion is stated."""
     weak: int = Field(default=20_000, ge=0)
     """Sentences of the training reviews that the lexicon labels."""
     weak_weight: float = Field(default=0.3, ge=0)

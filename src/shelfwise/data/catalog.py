@@ -116,7 +116,7 @@ def read_rows(config: CatalogConfig) -> Iterator[Row]:
         raise DataError("'fashion-mnist' is read by data.fashion_mnist, not as a catalogue table")
     columns = columns_of(config)
     table = open_table(config, _mapped(columns))
-    _check_columns(columns, table.columns, config.source)
+    check_columns(_mapped(columns), table.columns, config.source)
     seen: set[bytes] = set()
     for raw in table.rows:
         yield _judged(raw, columns, seen)
@@ -191,12 +191,12 @@ def _mapped(columns: ColumnMap) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*named, *columns.multi_valued]))
 
 
-def _check_columns(columns: ColumnMap, present: tuple[str, ...], source: str) -> None:
+def check_columns(mapped: tuple[str, ...], present: tuple[str, ...], source: str) -> None:
     """Raise a DataError that lists the mapped columns the table lacks, each with the likeliest it has."""
-    twice = [name for name in _mapped(columns) if present.count(name) > 1]
+    twice = [name for name in mapped if present.count(name) > 1]
     if twice:
         raise DataError(f"catalogue '{source}' has more than one column named '{twice[0]}'; rename one")
-    missing = [name for name in _mapped(columns) if name not in present]
+    missing = [name for name in mapped if name not in present]
     if not missing:
         return
     lower = {name.lower(): name for name in present}

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
+from onnxscript import opset18 as op
 from torch import Tensor, nn
 
 from shelfwise.errors import BundleError
 
 PARITY = 1e-4
 """Largest absolute difference between torch and onnxruntime, on probabilities and unit vectors."""
+
+Link = Callable[[np.ndarray], np.ndarray]
+"""From an output to what is compared of it, such as `softmax`."""
 
 
 def export_onnx(
@@ -43,34 +49,51 @@ def export_onnx(
             dynamic_shapes=(axes,),
             external_data=False,
             verbose=False,
+            custom_translation_table={torch.ops.aten.cumprod.default: _cumprod},
         )
         assert program is not None
         # Stack traces name folders of this machine, and would make the bytes depend on them.
         for node in program.model.graph:
             node.metadata_props.clear()
-        program.save(str(path), external_data=False)
+        onnx.save(_without_shapes_of_weights(program.model_proto), path)
 
 
-@torch.no_grad()
-def check_parity(module: nn.Module, inputs: Tensor, path: Path) -> float:
-    """The largest difference between `module` and the file over `inputs`; a BundleError above `PARITY`.
-
-    Logits (the first of several outputs, or rows that are not unit length) are compared as
-    probabilities, unit vectors as they are."""
-    session = open_session(path, threads=1)
-    expected = module.eval()(inputs)
-    expected = expected if isinstance(expected, tuple) else (expected,)
-    got = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
-    pairs = [(a.float().numpy(), b) for a, b in zip(expected, got, strict=True)]
-    if any(a.shape != b.shape for a, b in pairs):
-        raise BundleError(f"export to '{path.name}' gives other shapes than the model")
-    # numpy's max, since Python's own loses a NaN that does not come first.
-    difference = float(np.max([np.abs(_comparable(a) - _comparable(b)).max() for a, b in pairs]))
+def check_parity(
+    module: nn.Module, inputs: Tensor, path: Path, *, links: Sequence[Link] | None = None
+) -> float:
+    """`largest_difference`; a BundleError where it is above `PARITY`."""
+    difference = largest_difference(module, inputs, path, links=links)
     if not difference <= PARITY:
         raise BundleError(
             f"export to '{path.name}' differs from the model by {difference:.2g} (> {PARITY:g})"
         )
     return difference
+
+
+def largest_difference(
+    module: nn.Module, inputs: Tensor, path: Path, *, links: Sequence[Link] | None = None
+) -> float:
+    """The largest difference between `module` and the file over `inputs`; BundleError for other shapes.
+
+    `links`, one for each output, make of them what is compared. Without, rows of unit length are compared
+    as they are and all else as logits."""
+    session = open_session(path, threads=1)
+    expected = outputs_of(module, inputs)
+    got = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
+    if [a.shape for a in expected] != [b.shape for b in got]:
+        raise BundleError(f"export to '{path.name}' gives other shapes than the model")
+    links = links or [_comparable] * len(expected)
+    # numpy's max, since Python's own loses a NaN that does not come first.
+    return float(
+        np.max([np.abs(link(a) - link(b)).max() for a, b, link in zip(expected, got, links, strict=True)])
+    )
+
+
+@torch.no_grad()
+def outputs_of(module: nn.Module, inputs: Tensor) -> list[np.ndarray]:
+    """The outputs of `module` in evaluation mode, as arrays."""
+    outputs = module.eval()(inputs)
+    return [part.float().numpy() for part in (outputs if isinstance(outputs, tuple) else (outputs,))]
 
 
 def open_session(path: Path, *, threads: int | None) -> onnxruntime.InferenceSession:
@@ -82,9 +105,31 @@ def open_session(path: Path, *, threads: int | None) -> onnxruntime.InferenceSes
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of classes along the last axis."""
+    exponentials = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(-1, keepdims=True))
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of things that are each there or not."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+
+
 def _comparable(rows: np.ndarray) -> np.ndarray:
     """Unit vectors as they are, logits as probabilities."""
-    if np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3):
-        return rows
-    exponentials = np.exp(rows - rows.max(1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(1, keepdims=True))
+    return rows if np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3) else softmax(rows)
+
+
+def _cumprod(self: Any, dim: int, dtype: int = -1) -> Any:
+    """Cumulative products of numbers that are not negative, which ONNX has no operator for."""
+    return op.Exp(op.CumSum(op.Log(self), op.Constant(value_int=dim)))
+
+
+def _without_shapes_of_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model without what it says twice, and what 8-bit conversion, which turns weights over, trips on."""
+    weights = {weight.name for weight in model.graph.initializer}
+    kept = [value for value in model.graph.value_info if value.name not in weights]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+    return model

@@ -37,6 +37,9 @@ class LoadedBatch:
     labels: Int64[Tensor, "B"]
     rows: Int64[Tensor, "B"]
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
 
 @dataclass(frozen=True, eq=False)
 class Schedule:

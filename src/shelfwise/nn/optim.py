@@ -72,6 +72,8 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.
     groups = [group for group in groups if group["params"]]
     optimizers: list[torch.optim.Optimizer] = []
     if config.optimizer == "adamw":
+        if config.head_lr is not None:
+            groups = [part for group in groups for part in _heads_apart(group, model, config.head_lr)]
         optimizers = [torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99))]
     elif config.optimizer == "sgd":
         optimizers = [_sgd(groups, config.lr, config.momentum)]
@@ -83,6 +85,15 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
     return optimizers
+
+
+def _heads_apart(group: dict[str, Any], model: nn.Module, head_lr: float) -> list[dict[str, Any]]:
+    """A parameter group as two: the encoder's, and what stands on it at a rate of its own."""
+    encoder = {id(p) for name, p in model.named_parameters() if name.startswith("encoder.")}
+    below = [p for p in group["params"] if id(p) in encoder]
+    above = [p for p in group["params"] if id(p) not in encoder]
+    parts = [{**group, "params": below}, {**group, "params": above, "lr": head_lr}]
+    return [part for part in parts if part["params"]]
 
 
 def _sgd(groups: list[dict[str, Any]], lr: float, momentum: float) -> torch.optim.SGD:

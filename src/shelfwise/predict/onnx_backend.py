@@ -9,7 +9,7 @@ import onnxruntime
 from jaxtyping import Float32, Int64, UInt8
 from numpy import ndarray
 
-from shelfwise.bundle import Bundle
+from shelfwise.bundle import AnyBundle, Bundle
 from shelfwise.errors import BundleError
 
 
@@ -28,8 +28,8 @@ class OnnxBackend:
     """onnxruntime on `picture.onnx` and `text.onnx`."""
 
     def __init__(self, bundle: Bundle, threads: int | None) -> None:
-        self._picture = _session(bundle, "picture.onnx", threads)
-        self._text = _session(bundle, "text.onnx", threads) if bundle.has_text else None
+        self._picture = graph_session(bundle, "picture.onnx", threads)
+        self._text = graph_session(bundle, "text.onnx", threads) if bundle.has_text else None
         widths = [output.shape[-1] for output in self._picture.get_outputs()]
         if widths[0] != len(bundle.classes) or len(widths) < 1 + bundle.has_text:
             raise BundleError(
@@ -50,7 +50,7 @@ class OnnxBackend:
         return vectors
 
 
-def _session(bundle: Bundle, name: str, threads: int | None) -> onnxruntime.InferenceSession:
+def graph_session(bundle: AnyBundle, name: str, threads: int | None) -> onnxruntime.InferenceSession:
     """A CPU session on one of the bundle's files."""
     path = bundle.path / name
     if not path.exists():

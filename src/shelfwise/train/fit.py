@@ -17,7 +17,16 @@ from shelfwise.data.labelled import LabelledPictures
 from shelfwise.errors import TrainingError
 from shelfwise.train.checkpoint import Tree, checkpoints, load_checkpoint, save_checkpoint
 from shelfwise.train.journal import Journal
-from shelfwise.train.loop import Loader, Run, StepRecord, autocast, batched, total_steps, train_steps
+from shelfwise.train.loop import (
+    Loader,
+    Objective,
+    Run,
+    StepRecord,
+    autocast,
+    batched,
+    total_steps,
+    train_steps,
+)
 
 LOG_EVERY = 20
 
@@ -26,7 +35,7 @@ LOG_EVERY = 20
 class Progress:
     """Where a run stands, for checkpoints and early stopping."""
 
-    best_accuracy: float = -1.0
+    best_score: float = -1.0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     validations_without_gain: int = 0
     seconds: float = 0.0
@@ -49,15 +58,25 @@ class Watch:
 
     record: StepRecord
     steps: int
-    validation_accuracy: float | None
+    validation: float | None = None
+    """The latest score on validation; see `Validation`."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How a run is judged as it goes; more is better."""
+
+    name: str
+    """What the score is: the journal has it as `val_NAME`."""
+    score: Callable[[Run], float]
 
 
 def fit(
     run: Run,
     loader: Loader,
-    validation: LabelledPictures,
+    objective: Objective,
+    validation: Validation | None,
     *,
-    mixup_beta: float,
     folder: Path,
     fingerprint: Tree,
     resume: bool,
@@ -65,14 +84,14 @@ def fit(
 ) -> Fitted:
     """Train to the end or to an early stop.
 
-    Checkpoints go to `folder/checkpoints`, the journal to `folder/journal.jsonl`. `fingerprint` is what
-    must not change between start and resume. Ctrl-C writes a checkpoint and raises a TrainingError."""
+    Checkpoints go to `folder/checkpoints`, the journal to `folder/journal.jsonl`. Without `validation`
+    nothing is scored. `fingerprint` is what must not change between start and resume. Ctrl-C writes a
+    checkpoint and raises a TrainingError."""
     config = run.config
     progress = Progress()
     if resume:
         _resume(run, progress, folder, fingerprint)
     steps = total_steps(config, len(loader))
-    classes = len(validation.classes)
     journal = Journal(folder, resume_step=run.step, tensorboard=config.tensorboard)
     save_every = config.checkpoint_every or len(loader)
     evaluate_every = round(config.evaluate_every * len(loader)) if config.evaluate_every else steps
@@ -88,20 +107,20 @@ def fit(
         tree = {"run": run.state(), "progress": asdict(progress), "fingerprint": fingerprint}
         save_checkpoint(folder / "checkpoints", run.step, tree, keep=config.keep)
 
-    accuracy: float | None = None
+    score: float | None = None
     try:
         with interrupt_flag() as interrupted:
             stopped = _out_of_patience(progress, config.patience)
-            records = train_steps(run, loader, classes=classes, mixup_beta=mixup_beta)
+            records = train_steps(run, loader, objective)
             for record in () if stopped else records:
                 done = record.step >= steps
                 if record.step % LOG_EVERY == 0 or done:
                     journal.add(asdict(record))
-                if (record.step % max(1, evaluate_every) == 0 or done) and len(validation):
-                    accuracy = accuracy_of(run, validation)
-                    journal.add({"step": record.step, "epoch": record.epoch, "val_accuracy": accuracy})
-                    _note(progress, accuracy, run, keep_weights=config.patience is not None)
-                watch(Watch(record, steps, accuracy))
+                if validation and (record.step % max(1, evaluate_every) == 0 or done):
+                    score = validation.score(run)
+                    journal.add({"step": record.step, "epoch": record.epoch, f"val_{validation.name}": score})
+                    _note(progress, score, run, keep_weights=config.patience is not None)
+                watch(Watch(record, steps, score))
                 stop = _out_of_patience(progress, config.patience)
                 if record.step % save_every == 0 or done or stop or interrupted.is_set():
                     save()
@@ -117,23 +136,32 @@ def fit(
     return Fitted(progress.best_weights or run.weights(), progress.seconds, progress.cpu_seconds)
 
 
-def accuracy_of(run: Run, data: LabelledPictures) -> float:
-    """Accuracy of the weights that would be kept, on rows that have a label."""
-    predicted = logits_of(run, data).argmax(1)
-    labels = torch.from_numpy(data.labels)
-    known = labels >= 0
-    return float((predicted == labels)[known].float().mean()) if known.any() else 0.0
-
-
-def logits_of(run: Run, data: LabelledPictures) -> Tensor:
-    """Logits [N, K] of the weights that would be kept."""
+@contextmanager
+def evaluating(run: Run) -> Iterator[nn.Module]:
+    """The model with the weights that would be kept, in evaluation mode; the present ones come back."""
     present = {name: tensor.detach().clone() for name, tensor in run.model.state_dict().items()}
     run.model.load_state_dict(run.weights())
     run.model.eval()
-    with autocast(run.config, run.device):
-        logits = batched(run.model, torch.from_numpy(data.images), run.device)
-    run.model.load_state_dict(present)
-    return logits
+    try:
+        with torch.no_grad(), autocast(run.config, run.device):
+            yield run.model
+    finally:
+        run.model.load_state_dict(present)
+
+
+def picture_accuracy(data: LabelledPictures) -> Validation | None:
+    """Accuracy on the rows that have a label; None without any row."""
+    if not len(data):
+        return None
+    labels = torch.from_numpy(data.labels)
+    known = labels >= 0
+
+    def score(run: Run) -> float:
+        with evaluating(run) as model:
+            predicted = batched(model, torch.from_numpy(data.images), run.device).argmax(1)
+        return float((predicted == labels)[known].float().mean()) if known.any() else 0.0
+
+    return Validation("accuracy", score)
 
 
 @contextmanager
@@ -175,10 +203,10 @@ def _resume(run: Run, progress: Progress, folder: Path, fingerprint: Tree) -> No
         setattr(progress, name, value)
 
 
-def _note(progress: Progress, accuracy: float, run: Run, *, keep_weights: bool) -> None:
+def _note(progress: Progress, score: float, run: Run, *, keep_weights: bool) -> None:
     """Remember the best validation so far."""
-    if accuracy > progress.best_accuracy:
-        progress.best_accuracy = accuracy
+    if score > progress.best_score:
+        progress.best_score = score
         progress.validations_without_gain = 0
         if keep_weights:
             progress.best_weights = run.weights()

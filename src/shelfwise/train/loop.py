@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -18,8 +18,6 @@ from torch import Tensor, nn
 
 from shelfwise.config import TrainConfig
 from shelfwise.errors import TrainingError
-from shelfwise.nn.loaders import LoadedBatch
-from shelfwise.nn.losses import mixup, soft_cross_entropy, soft_targets
 from shelfwise.nn.optim import WeightAverage, build_optimizers
 from shelfwise.train.checkpoint import Tree
 from shelfwise.train.schedule import learning_rate_factor
@@ -27,13 +25,23 @@ from shelfwise.train.schedule import learning_rate_factor
 
 @runtime_checkable
 class Loader(Protocol):
-    """Batches whose order is a pure function of seed and epoch."""
+    """Batches whose order is a pure function of seed and epoch; a batch's length is its number of rows."""
 
     def __len__(self) -> int:
         """Batches in an epoch."""
 
-    def batches(self, epoch: int, start: int = 0) -> Iterator[LoadedBatch]:
+    def batches(self, epoch: int, start: int = 0) -> Iterator[Any]:
         """The batches of one epoch from number `start` on."""
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What is to be made small: pictures, reviews and whatever comes have one each."""
+
+    def __call__(self, run: Run, batch: Any, generator: torch.Generator) -> Iterator[Float[Tensor, ""]]:
+        """The loss of each micro-batch, weighted so that they add up to the batch's mean, in nats.
+
+        Lazily: the loop frees one micro-batch's graph before it asks for the next."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ def total_steps(config: TrainConfig, batches_per_epoch: int) -> int:
     return max(1, round(config.epochs * batches_per_epoch))
 
 
-def train_steps(run: Run, loader: Loader, *, classes: int, mixup_beta: float = 0.0) -> Iterator[StepRecord]:
+def train_steps(run: Run, loader: Loader, objective: Objective) -> Iterator[StepRecord]:
     """Train from `run.step` to the end, one record after each step; `run` is whole whenever this yields."""
     config = run.config
     steps = total_steps(config, len(loader))
@@ -116,38 +124,28 @@ def train_steps(run: Run, loader: Loader, *, classes: int, mixup_beta: float = 0
             generator.manual_seed(step_seed(config.seed, run.step))
             torch.manual_seed(step_seed(config.seed, run.step))
             factor = learning_rate_factor(run.step, steps, config)
-            pixels = batch.pixels.to(run.device)
-            targets = soft_targets(batch.labels.to(run.device), classes, config.label_smoothing)
-            if mixup_beta:
-                pixels, targets = mixup(pixels, targets, beta=mixup_beta, generator=generator)
-            loss = _optimize(run, pixels, targets, factor)
+            run.model.train()
+            loss = _optimize(run, objective(run, batch, generator), factor)
             run.step += 1
             yield StepRecord(
                 step=run.step,
                 epoch=run.step / len(loader),
                 loss=loss,
                 lr=config.lr * factor,
-                samples=len(pixels),
+                samples=len(batch),
                 seconds=time.perf_counter() - began,
             )
             if run.step >= steps:
                 return
 
 
-def _optimize(
-    run: Run, pixels: UInt8[Tensor, "B H W C"], targets: Float[Tensor, "B K"], factor: float
-) -> float:
+def _optimize(run: Run, losses: Iterator[Float[Tensor, ""]], factor: float) -> float:
     """One optimizer step over one batch in micro-batches; the mean loss in nats."""
     config = run.config
-    run.model.train()
     for optimizer in run.optimizers:
         optimizer.zero_grad(set_to_none=True)
     total = 0.0
-    chunks = zip(pixels.chunk(config.accumulate), targets.chunk(config.accumulate), strict=True)
-    for some_pixels, some_targets in chunks:
-        with autocast(config, run.device):
-            logits = run.model(some_pixels)
-        loss = soft_cross_entropy(logits, some_targets) * (len(some_pixels) / len(pixels))
+    for loss in losses:
         loss.backward()
         total += loss.item()
     if not math.isfinite(total):

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from shelfwise.bundle import EXPORTS, Bundle, BundleInfo, write_bundle
+from shelfwise.bundle import EXPORTS, AnyBundle, Bundle, BundleInfo, write_bundle
 from shelfwise.config import Config
 from shelfwise.data.tokens import tokenize
 from shelfwise.errors import BundleError
@@ -50,14 +50,14 @@ def reexport(path: Path) -> Bundle:
     an export that differs from torch. The parity check runs on drawn pictures, since a bundle keeps none
     of its training data. The same ONNX bytes give the same version."""
     bundle = Bundle.open(path, unchecked=EXPORTS)
-    _refuse_strangers(bundle)
+    refuse_strangers(bundle)
     info = bundle.meta
     kept = [name for name in info.files if name not in (*EXPORTS, "config.json")]
     with tempfile.TemporaryDirectory(prefix="shelfwise-") as scratch:
         files, parity = export_files(load_model(bundle), info, _drawn(bundle.config), Path(scratch))
         files |= {name: path / name for name in kept}
         info = info.model_copy(update={"info": {**info.info, "parity": parity}})
-        return _written(path, info=info, config=bundle.config, files=files, card=_card(bundle))
+        return _written(path, info=info, config=bundle.config, files=files, card=kept_card(bundle, model_card(info, bundle.config)))
 
 
 def _written(path: Path, *, info: BundleInfo, config: Config, files: dict[str, Path], card: str) -> Bundle:
@@ -66,7 +66,7 @@ def _written(path: Path, *, info: BundleInfo, config: Config, files: dict[str, P
     return bundle
 
 
-def _refuse_strangers(bundle: Bundle) -> None:
+def refuse_strangers(bundle: AnyBundle) -> None:
     """BundleError where the folder holds what is not the bundle's, since replacing it would lose that."""
     known = {*bundle.meta.files, *EXPORTS, "bundle.json", "README.md"}
     strangers = sorted(entry.name for entry in bundle.path.iterdir() if entry.name not in known)
@@ -76,11 +76,11 @@ def _refuse_strangers(bundle: Bundle) -> None:
         )
 
 
-def _card(bundle: Bundle) -> str:
-    """The model card as it is, which its owner may have edited, ready for another version."""
+def kept_card(bundle: AnyBundle, fresh: str) -> str:
+    """The model card as it is, which its owner may have edited, ready for another version; else `fresh`."""
     card = bundle.path / "README.md"
     if not card.exists():
-        return model_card(bundle.meta, bundle.config)
+        return fresh
     return card.read_text(encoding="utf-8").replace(bundle.version, "{version}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,17 +18,18 @@ from shelfwise.data.prompts import class_prompts
 from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.tokens import TokenizerConfig
 from shelfwise.decide.temperature import fit_temperature
-from shelfwise.errors import ConfigError, TrainingError
+from shelfwise.errors import ConfigError
 from shelfwise.evaluate.cost import peak_memory_mb
 from shelfwise.nn.build import build_classifier
 from shelfwise.nn.towers import PictureClassifier
 from shelfwise.train.align import align_text
 from shelfwise.train.allocator import keep_freed_memory
-from shelfwise.train.checkpoint import checkpoints
-from shelfwise.train.fit import Fitted, Watch, fit, load_weights
+from shelfwise.train.fit import Fitted, Watch, fit, load_weights, picture_accuracy
 from shelfwise.train.inputs import Inputs, TrainingRows, fingerprint, load_inputs, make_loader, pixel_chunks
 from shelfwise.train.loop import Run, batched
+from shelfwise.train.objectives import ClassifyPictures
 from shelfwise.train.package import package
+from shelfwise.train.start import finished, pick_device, prepare_folder, set_threads
 
 log = logging.getLogger(__name__)
 
@@ -52,28 +52,21 @@ def train(
     A finished run with the same configuration is returned as it is when `resume` is set. Without
     `resume`, an `out` that holds an unfinished run is refused, so that nothing is overwritten by a slip."""
     began = time.perf_counter()
-    finished = _finished(config, out) if resume else None
-    if finished is not None:
-        return finished
-    _refuse_to_overwrite(out, resume)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--out '{out}' cannot be made: {error.strerror}") from None
-    if config.train.threads is not None:
-        # Thousands of threads crash OpenMP, and more than there are cores only wait for each other.
-        torch.set_num_threads(min(config.train.threads, os.cpu_count() or 1))
+    done = finished(config, out) if resume else None
+    if isinstance(done, Bundle):
+        return done
+    prepare_folder(out, resume=resume)
+    set_threads(config.train.threads)
     keep_freed_memory()
     data = inputs or load_inputs(config, out, max_errors=max_errors)
     log.info("%d rows to train on, %d to validate", len(data.train), len(data.validation))
     model = _new_model(config, data.train, init_from)
     run = Run(model, config.train, pick_device(config.train.device))
-    loader = make_loader(config, data.train)
     fitted = fit(
         run,
-        loader,
-        data.validation,
-        mixup_beta=config.augment.mixup,
+        make_loader(config, data.train),
+        ClassifyPictures(len(data.train.classes), config.augment.mixup),
+        picture_accuracy(data.validation),
         folder=out,
         fingerprint=fingerprint(config, data.train),
         resume=resume,
@@ -136,32 +129,6 @@ def _finish(config: Config, data: Inputs, run: Run, fitted: Fitted, *, out: Path
     return package(
         final, info=info, config=config, sample=sample, journal=out / "journal.jsonl", path=out / "bundle"
     )
-
-
-def pick_device(name: str) -> torch.device:
-    """The device to train on; ConfigError when a GPU is asked for and there is none."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("train.device is 'cuda', but torch sees no GPU; use 'auto' or 'cpu'")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
-
-
-def _finished(config: Config, out: Path) -> Bundle | None:
-    """The bundle in `out`, if it is whole and came from this very configuration."""
-    if not (out / "bundle" / "bundle.json").exists():
-        return None
-    bundle = Bundle.open(out / "bundle")
-    return bundle if bundle.config == config else None
-
-
-def _refuse_to_overwrite(out: Path, resume: bool) -> None:
-    found = checkpoints(out / "checkpoints")
-    if found and not resume:
-        raise TrainingError(
-            f"'{out}' holds a run at {found[-1].name}: go on with --resume, remove the folder, "
-            "or train into another --out"
-        )
 
 
 def _start_from(model: PictureClassifier, path: Path, classes: tuple[str, ...]) -> None:

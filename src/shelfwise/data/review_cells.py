@@ -1,0 +1,121 @@
+"""The cells of one row to one Review, by the column map; cells may be text, numbers or times."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from shelfwise.config import ReviewData
+from shelfwise.data.cells import text_of
+from shelfwise.data.cleaning import clean
+from shelfwise.errors import DataError
+from shelfwise.schema import Review, RowError, RowWarning
+
+YES = frozenset({"1", "yes", "y", "true", "t"})
+NO = frozenset({"0", "no", "n", "false", "f"})
+_SHOWN = 60
+_MILLISECONDS = 1e11
+"""Unix times above this are in milliseconds: as seconds it is the year 5138."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRow:
+    """What became of one row of the file."""
+
+    number: int
+    outcome: Review | RowError
+    warnings: tuple[RowWarning, ...] = ()
+
+
+class CellError(DataError):
+    """A cell that makes its row unusable."""
+
+    def __init__(self, column: str, value: str, kind: str, why: str) -> None:
+        super().__init__(why)
+        self.column, self.value, self.kind, self.why = column, value[:_SHOWN], kind, why
+
+
+def review_of(number: int, cells: dict[str, Any], config: ReviewData) -> Review:
+    """The row as a Review; a CellError names the cell that cannot be used."""
+    columns = config.columns
+    identity = str(number)
+    if columns.id is not None:
+        named = text_of(cells.get(columns.id))
+        if named is None:
+            raise CellError(columns.id, "", "missing_id", "the id is empty")
+        identity = named
+    title = _text(cells, columns.title, config) if columns.title is not None else ""
+    # Every field was checked on the way, so that pydantic need not: it would take half of the reading time.
+    return Review.model_construct(
+        id=identity,
+        product=None if columns.product is None else text_of(cells.get(columns.product)),
+        title=title,
+        text=_text(cells, columns.text, config),
+        rating=None if columns.rating is None else stars_of(cells.get(columns.rating), columns.rating),
+        recommended=None
+        if columns.recommended is None
+        else yes_or_no(cells.get(columns.recommended), columns.recommended),
+        time=None if columns.time is None else time_of(cells.get(columns.time), columns.time),
+        constructed=columns.constructed is not None
+        and bool(yes_or_no(cells.get(columns.constructed), columns.constructed)),
+        fields={name: text_of(cells.get(column)) for name, column in columns.fields.items()},
+    )
+
+
+def _text(cells: dict[str, Any], column: str, config: ReviewData) -> str:
+    value = cells.get(column)
+    text = value if isinstance(value, str) else text_of(value) or ""
+    if len(text) > config.max_characters:
+        why = f"{len(text):,} characters are more than data.max_characters = {config.max_characters:,}"
+        raise CellError(column, text, "text_too_long", why)
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()  # half letters cannot be written to any file
+    return clean(text, config.clean)
+
+
+def stars_of(value: Any, column: str) -> int | None:
+    """1 to 5, or None for an empty cell; `4.0` is 4, and 4.5 is an error."""
+    text = text_of(value)
+    if text is None:
+        return None
+    try:
+        stars = float(text)
+    except ValueError:
+        stars = math.nan
+    if stars not in (1, 2, 3, 4, 5):
+        raise CellError(column, text, "bad_rating", "expected whole stars, 1 to 5")
+    return int(stars)
+
+
+def yes_or_no(value: Any, column: str) -> bool | None:
+    """Whether the cell says yes, or None where it is empty."""
+    text = text_of(value)
+    if text is None:
+        return None
+    word = text.lower().removesuffix(".0")
+    if word in YES or word in NO:
+        return word in YES
+    raise CellError(column, text, "bad_flag", "expected 1 or 0, yes or no, true or false")
+
+
+def time_of(value: Any, column: str) -> datetime | None:
+    """A moment in UTC, or None for an empty cell: ISO 8601, or Unix seconds or milliseconds."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+    text = text_of(value)
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    try:
+        if math.isnan(seconds):
+            moment = datetime.fromisoformat(text)
+            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        return datetime.fromtimestamp(seconds / 1000 if abs(seconds) > _MILLISECONDS else seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        why = "expected a date such as 2024-05-31, or Unix seconds or milliseconds"
+        raise CellError(column, text, "bad_time", why) from None

@@ -1,0 +1,51 @@
+"""What every run does first: look for a finished one, refuse to overwrite, take device and threads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from shelfwise.bundle import Bundle, ReviewsBundle, open_bundle
+from shelfwise.config import Config, ReviewsConfig
+from shelfwise.errors import ConfigError, TrainingError
+from shelfwise.train.checkpoint import checkpoints
+
+
+def pick_device(name: str) -> torch.device:
+    """The device to train on; ConfigError when a GPU is asked for and there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("train.device is 'cuda', but torch sees no GPU; use 'auto' or 'cpu'")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def finished(config: Config | ReviewsConfig, out: Path) -> Bundle | ReviewsBundle | None:
+    """The bundle in `out`, if it is whole and came from this very configuration."""
+    if not (out / "bundle" / "bundle.json").exists():
+        return None
+    bundle = open_bundle(out / "bundle")
+    return bundle if bundle.config == config else None
+
+
+def prepare_folder(out: Path, *, resume: bool) -> None:
+    """Make the run's folder; TrainingError where it holds an unfinished run and `resume` is not said."""
+    found = checkpoints(out / "checkpoints")
+    if found and not resume:
+        raise TrainingError(
+            f"'{out}' holds a run at {found[-1].name}: go on with --resume, remove the folder, "
+            "or train into another --out"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out '{out}' cannot be made: {error.strerror}") from None
+
+
+def set_threads(threads: int | None) -> None:
+    """Use so many cores, all when None."""
+    if threads is not None:
+        # Thousands of threads crash OpenMP, and more than there are cores only wait for each other.
+        torch.set_num_threads(min(threads, os.cpu_count() or 1))
