@@ -29,7 +29,7 @@ def tally(said: Sequence[AnySet[Hashable]], true: Sequence[AnySet[Hashable]]) ->
 def scores(tallies: Sequence[Int64[ndarray, "N 3"]]) -> dict[str, Any]:
     """Return micro scores of one system, a tally for each of its seeds, over the same rows.
 
-    `f1.ci95` is the interval over seeds, `f1.ci95_rows` that of the mean over seeds when rows are resampled."""
+    `f1.ci95` is the interval over seeds, `f1.ci95_rows` that of their mean when rows are resampled."""
     sums = [tally.sum(axis=0) for tally in tallies]
     f1 = sampled_f1(tallies)
     return {

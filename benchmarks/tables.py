@@ -22,6 +22,8 @@ README = ROOT / "README.md"
 MARKED = re.compile(r"(<!-- table:(?P<name>[\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
 
+RECIPES = ("reviews-minilm", "reviews-distilled", "reviews")
+"""Shipped configurations for reviews."""
 PLACE = re.compile(r"{(?P<path>[\w.-]+):(?P<form>[^}]*)}")
 
 
@@ -64,6 +66,85 @@ def _cost(percent: int) -> Figure:
             f"a plain network never in {{{place}.baseline_longest_cpu_seconds:.0f}}, its best is "
             f"{{{place}.baseline_best_accuracy:.2%}}; more than {{{place}.ratio:.1f}}x",
         ),
+    )
+
+
+def _stars(name: str) -> tuple[Figure, ...]:
+    """One review recipe from `benchmarks/reviews.py`: its stars, at home and abroad, and its 8-bit form."""
+    shops = ("home", "toy", "pet", "electronics")
+    ours, theirs = (
+        ", ".join(f"{shop} {{{name}.transfer.{shop}.{of}:.3f}}" for shop in shops) for of in ("mean", "tfidf")
+    )
+    return (
+        Figure(
+            f"`configs/{name}.toml`, {{{name}.cpu_seconds.mean:,.0f}} CPU-seconds: stars of "
+            f"{{{name}.reviews:,d}} reviews",
+            f"accuracy {{{name}.accuracy.mean:.1%}}, kappa {{{name}.qwk.mean:.3f}} "
+            f"({{{name}.qwk.ci95_products.0:.3f}} to {{{name}.qwk.ci95_products.1:.3f}}, seeds "
+            f"{{{name}.seeds:}}), R2 {{{name}.r2.mean:.3f}}",
+            f"TF-IDF: {{{name}.tfidf.accuracy:.1%}}, {{{name}.tfidf.qwk:.3f}}, {{{name}.tfidf.r2:.3f}}; "
+            f"kappa {{{name}.qwk_minus_tfidf.mean:+.3f}} ({{{name}.qwk_minus_tfidf.ci95_products.0:+.3f}} to "
+            f"{{{name}.qwk_minus_tfidf.ci95_products.1:+.3f}}); majority {{{name}.majority.accuracy:.1%}}",
+        ),
+        Figure(
+            "its sentiment (macro-F1), recommendation (AUC) and calibration (ECE)",
+            f"{{{name}.sentiment_macro_f1.mean:.3f}}, {{{name}.recommended_auc.mean:.3f}}, "
+            f"{{{name}.ece.mean:.1%}}",
+            f"TF-IDF: {{{name}.tfidf.sentiment_macro_f1:.3f}}, {{{name}.tfidf.recommended_auc:.3f}}, "
+            f"{{{name}.tfidf.ece:.1%}}",
+        ),
+        Figure(
+            "it in other departments of another shop, 4-5 against 1-2 stars, AUC", ours, f"TF-IDF: {theirs}"
+        ),
+        Figure(
+            f"it in 8 bits, {{{name}.megabytes.int8:.1f}} MB",
+            f"accuracy {{{name}.int8_change.accuracy.mean:+.2%}}, kappa {{{name}.int8_change.qwk.mean:+.4f}}",
+            f"the whole bundle, float32 too: {{{name}.megabytes.bundle:.1f}} MB",
+        ),
+    )
+
+
+def _aspects(name: str) -> tuple[Figure, ...]:
+    """Shop aspects and aspect terms of one recipe, from `benchmarks/aspects.py`."""
+    shop, terms = f"aspects.shop.{name}", f"aspects.terms.{name}"
+    lexicon, readers = "aspects.shop.lexicon", "aspects.agreement"
+    return (
+        Figure(
+            f"`configs/{name}.toml`: aspects with polarity in {{aspects.sentences:d}} sentences, F1",
+            f"{{{shop}.joint.f1.mean:.3f}} ({{{shop}.joint.f1.ci95_rows.0:.3f}} to "
+            f"{{{shop}.joint.f1.ci95_rows.1:.3f}}, seeds {{aspects.seeds.{name}:}}); the aspect alone "
+            f"{{{shop}.detection.f1.mean:.3f}}",
+            f"lexicon: {{{lexicon}.joint.f1.mean:.3f}}, {{{lexicon}.detection.f1.mean:.3f}}; "
+            f"two readers of one kind: {{{readers}.f1:.3f}}, kappa {{{readers}.kappa:.3f}}",
+        ),
+        Figure(
+            "its aspect terms, exact words and polarity, in {aspects.term_reviews:d} reviews of DMASTE, F1",
+            f"{{{terms}.all.f1.mean:.3f}} ({{{terms}.all.f1.ci95_rows.0:.3f}} to "
+            f"{{{terms}.all.f1.ci95_rows.1:.3f}})",
+            "lexicon: {aspects.terms.lexicon.all.f1.mean:.3f}",
+        ),
+    )
+
+
+def _one_review(whose: str, what: str) -> Figure:
+    """Latency of one review, from `benchmarks/reviews_speed.py`."""
+    place = f"reviews_speed.latency.{whose}"
+    return Figure(
+        f"one review at a time, {what}, in 8 bits",
+        f"{{{place}.shelfwise_int8.p50_ms:.2f}} ms, p95 {{{place}.shelfwise_int8.p95_ms:.2f}} ms; the model "
+        f"alone {{{place}.bare_int8.p50_ms:.2f}} ms",
+        f"the same weights in eager PyTorch: {{{place}.eager_fp32.p50_ms:.2f}} ms; "
+        f"{{{place}.int8_over_eager:.1f}}x",
+    )
+
+
+def _whole_file(precision: str) -> Figure:
+    """A file of reviews from end to end, from `benchmarks/reviews_speed.py`."""
+    place = f"reviews_speed.summarize.{precision}"
+    return Figure(
+        f"`shelfwise reviews summarize` on {{{place}.reviews:,d}} reviews, {precision}, a second",
+        f"{{{place}.per_second.summarize:,.0f}}",
+        f"the bare model: {{{place}.per_second.bare:,.0f}}; {{{place}.over_bare:.0%}} of it",
     )
 
 
@@ -111,6 +192,22 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
             "{loader.ratios.torch_over_pil_bilinear:.1f}x and {loader.ratios.numba_over_pil_bilinear:.1f}x",
         ),
     ),
+    "reviews": tuple(row for name in RECIPES for row in _stars(name)),
+    "aspects": tuple(row for name in RECIPES for row in _aspects(name)),
+    "reviews-speed": (
+        _one_review("own", "our encoder"),
+        _one_review("minilm", "MiniLM, 64 tokens"),
+        *(_whole_file(precision) for precision in ("fp32", "int8")),
+        Figure(
+            "stars of many reviews by MiniLM, a second",
+            "fp32 {reviews_speed.pipeline.per_second.shelfwise_fp32:,.0f}, "
+            "int8 {reviews_speed.pipeline.per_second.shelfwise_int8:,.0f}",
+            "Hugging Face's pipeline, batches of {reviews_speed.pipeline.batch_size:d}: "
+            "{reviews_speed.pipeline.per_second.pipeline_fp32:,.0f}; "
+            "{reviews_speed.pipeline.fp32_over_pipeline:.1f}x and "
+            "{reviews_speed.pipeline.int8_over_pipeline:.1f}x",
+        ),
+    ),
 }
 
 
@@ -138,7 +235,7 @@ def look_up(path: str, folder: Path = BENCH) -> Any:
         value = json.loads((folder / f"{file}.json").read_text(encoding="utf-8"))
         for key in keys:
             value = value[int(key)] if isinstance(value, list) else value[key]
-    except (FileNotFoundError, KeyError, IndexError, ValueError):
+    except (FileNotFoundError, KeyError, IndexError, TypeError, ValueError):
         return None
     return value
 

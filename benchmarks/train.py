@@ -19,8 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import record
+from seeds import over_seeds
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / "runs" / "bench"
@@ -76,16 +76,7 @@ def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
         for run in runs
         if _has(run, FIGURES["text_aligned"])
     ]
-    return {name: _mean(some) for name, some in values.items() if some}
-
-
-def _mean(values: list[float]) -> dict[str, Any]:
-    mean, half = float(np.mean(values)), None
-    if len(values) > 1:
-        t = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}.get(len(values), 2.0)
-        half = t * float(np.std(values, ddof=1)) / len(values) ** 0.5
-    interval = None if half is None else [round(mean - half, 5), round(mean + half, 5)]
-    return {"mean": round(mean, 5), "ci95": interval, "values": [round(value, 5) for value in values]}
+    return {name: over_seeds(some) for name, some in values.items() if some}
 
 
 def _has(run: dict[str, Any], path: tuple[str, str]) -> bool:

@@ -113,7 +113,8 @@ data = ReviewData(
         rating="rating",
         recommended="recommended",
         time="time",
-        fields={"category": "category", "constructed": "constructed"},
+        constructed="constructed",
+        fields={"category": "category"},
     ),
 )
 items = list(read_reviews(data))

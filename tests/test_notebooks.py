@@ -39,7 +39,7 @@ def test_outputs_are_kept_and_the_pictures_credited(script: Path) -> None:
     assert CREDIT in " ".join(notebook.cells[0].source.split())
 
 
-def test_the_story_runs_from_the_first_to_the_second(tmp_path: Path) -> None:
+def test_the_story_runs_from_the_first_to_the_last(tmp_path: Path) -> None:
     try:
         fashion_mnist.locate(addresses=())
     except DataError:
@@ -50,10 +50,10 @@ def test_the_story_runs_from_the_first_to_the_second(tmp_path: Path) -> None:
         "MPLBACKEND": "Agg",
         "IPYTHONDIR": str(tmp_path / "ipython"),
     }
-    first, second = SCRIPTS
+    first, *rest = SCRIPTS
     for command in (
         [sys.executable, "-c", EXECUTE, str(first)],  # as a notebook
-        [sys.executable, str(second)],  # as a script
+        *([sys.executable, str(script)] for script in rest),  # as scripts
     ):
         done = subprocess.run(
             command, cwd=ROOT / "scripts", env=env, capture_output=True, text=True, check=False
@@ -61,6 +61,10 @@ def test_the_story_runs_from_the_first_to_the_second(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
     store = ArtifactStore(tmp_path)
     assert store.names() == [
-        f"fashion-mnist/{name}" for name in ("class-means", "class-statistics", "pixels")
+        *(
+            f"constructed/{name}"
+            for name in ("pairs", "review-vectors", "review-vectors_recipe", "token-lengths")
+        ),
+        *(f"fashion-mnist/{name}" for name in ("class-means", "class-statistics", "pixels")),
     ]
     assert store.damaged() == {}

@@ -13,7 +13,9 @@ from shelfwise.cli import app
 from shelfwise.config import load_reviews_config
 from shelfwise.data import fashion_mnist
 from shelfwise.data.pair_tables import read_pairs
+from shelfwise.data.reviews import read_reviews
 from shelfwise.errors import DataError
+from shelfwise.schema import Review, RowError
 
 
 def run(out: Path, *arguments: str) -> str:
@@ -37,6 +39,9 @@ def test_reviews_and_their_config_are_written(tmp_path: Path) -> None:
     assert Counter(row["rating"] for row in found) == {"1": 20, "2": 20, "3": 40, "4": 60, "5": 60}
     assert {row["constructed"] for row in found} == {"true"}
     config = load_reviews_config(out / "reviews.toml")
+    read = list(read_reviews(config.data))
+    assert [item for item in read if isinstance(item, RowError)] == []
+    assert all(item.constructed for item in read if isinstance(item, Review))
     assert config.data.source == str(out / "reviews.csv")
     columns = config.data.columns
     single = {name for name in columns.model_dump(exclude={"fields"}).values() if name}

@@ -102,7 +102,10 @@ def test_int8_goes_through_the_same_door(run: Run, reviews: Path, checkpoint: Pa
 def test_a_row_that_cannot_be_read_is_counted_and_left_out(
     run: Run, tmp_path: Path, reviews: Path, checkpoint: Path
 ) -> None:
-    broken = write(tmp_path / "broken.csv", [*ROWS[:2], ("d9", "?", "Seven stars.", "seven"), *ROWS[2:]])
+    columns = {"product": "product", "title": "title", "rating": "rating"}
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps({"task": "reviews", "data": {"source": "broken.csv", "columns": columns}}))
+    write(tmp_path / "broken.csv", [*ROWS[:2], ("d9", "?", "Seven stars.", "seven"), *ROWS[2:]])
     code, out, err = run(broken, "--encoder", checkpoint, "--out", "store")
     assert code == 1
     assert err == "1 failed, more than --max-errors 0\n"

@@ -201,13 +201,10 @@ def test_pictures_or_embeddings_of_something_else_are_refused(
 
 def test_constructed_reviews_are_refused_unless_allowed() -> None:
     real = Review(id="r1", text="good", rating=5)
-    refuse_constructed([real, real.model_copy(update={"fields": {"constructed": "false"}})])
+    refuse_constructed([real])
     refuse_constructed([])
     refuse_constructed([real, *REVIEWS], allow_constructed=True)
     with pytest.raises(
         DataError, match=r"100 of 101 reviews are constructed \('constructed-00001' is the first"
     ):
         refuse_constructed([real, *REVIEWS])
-    read = real.model_copy(update={"fields": {"constructed": "true"}})
-    with pytest.raises(DataError, match=r"1 of 1 reviews are constructed \('r1'"):
-        refuse_constructed([read])

@@ -12,7 +12,16 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from shelfwise.errors import BundleError
-from shelfwise.export.onnx import PARITY, check_parity, export_onnx, open_session
+from shelfwise.export.onnx import (
+    PARITY,
+    check_parity,
+    export_onnx,
+    largest_difference,
+    open_session,
+    sigmoid,
+    softmax,
+)
+from shelfwise.export.quantize import quantize_dynamic_int8
 
 
 class TwoHeads(nn.Module):
@@ -95,3 +104,31 @@ def test_a_graph_of_another_shape_is_found(exported: Path, module: TwoHeads) -> 
     module.logits = nn.Linear(16, 1)
     with pytest.raises(BundleError, match="other shapes"):
         check_parity(module, pixels(8), exported)
+
+
+class Ordinal(nn.Module):
+    """What reviews need besides: a two-dimensional product, and cumulative products of probabilities."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.head(rows)
+        return torch.sigmoid(logits).cumprod(1).clamp(min=1e-7).log(), logits
+
+
+def test_cumulative_products_are_exported_and_eight_bits_can_be_made(tmp_path: Path) -> None:
+    module, rows = Ordinal().eval(), torch.randn(6, 16, generator=torch.Generator().manual_seed(1))
+    names, whole, small = ["more", "logits"], tmp_path / "a.onnx", tmp_path / "a.int8.onnx"
+    export_onnx(module, rows[:2], whole, input_name="rows", output_names=names, dynamic={0: "texts"})
+    assert check_parity(module, rows, whole, links=[np.exp, sigmoid]) <= 1e-6
+    quantize_dynamic_int8(whole, small)
+    assert 0 < largest_difference(module, rows, small, links=[np.exp, sigmoid]) < 0.1
+
+
+def test_probabilities_of_logits_of_any_size_are_finite() -> None:
+    logits = np.array([[-1e4, 0.0, 1e4]], np.float32)
+    assert sigmoid(logits) == pytest.approx(np.array([[0.0, 0.5, 1.0]]))
+    assert softmax(logits) == pytest.approx(np.array([[0.0, 0.0, 1.0]]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,14 @@ from shelfwise.errors import ConfigError
 
 if TYPE_CHECKING:
     from shelfwise.data.suggest import Suggestion
+    from shelfwise.data.suggest_reviews import ReviewSuggestion
+
+
+class Task(StrEnum):
+    """What a file holds."""
+
+    pictures = "pictures"
+    reviews = "reviews"
 
 
 @data_app.command("inspect")
@@ -21,33 +30,51 @@ def data_inspect(
     out: Annotated[
         Path | None, typer.Option(help="The config to write; FILE's name with .toml, here, when left out.")
     ] = None,
+    task: Annotated[
+        Task | None, typer.Option(help="What the file holds; told from its columns when left out.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing config.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
 ) -> None:
-    """Look at a file and write its config.
+    """Look at a file of products or reviews and write its config.
 
     The config is ready to use, with every guess marked as a guess."""
-    from shelfwise.data.suggest import suggest_catalog
-    from shelfwise.data.suggest_toml import suggestion_toml
+    from shelfwise.data.inspect import inspect_file
+    from shelfwise.data.suggest import suggest
+    from shelfwise.data.suggest_reviews import is_reviews
+    from shelfwise.data.suggest_reviews import suggest as suggest_reviews
+    from shelfwise.data.suggest_toml import reviews_toml, suggestion_toml
 
     name = file.name.removesuffix(".gz") or file.resolve().name
     target = out or Path(Path(name).stem + ".toml")
     if target.suffix != ".toml":
         raise ConfigError(f"--out '{target}': expected a name that ends in .toml")
-    suggestion = suggest_catalog(file)
+    found = inspect_file(file)
+    suggestion: Suggestion | ReviewSuggestion
+    if task is Task.reviews or (task is None and is_reviews(found)):
+        suggestion = suggest_reviews(found)
+        text = reviews_toml(suggestion, folder=target.parent)
+    else:
+        suggestion = suggest(found)
+        text = suggestion_toml(suggestion, folder=target.parent)
     if as_json:
         typer.echo(json.dumps(_as_dict(suggestion), ensure_ascii=False, indent=1))
     else:
         _print_table(suggestion)
     if target.exists() and not force:
         raise ConfigError(f"'{target}' exists; choose another --out, or --force to overwrite it")
-    _write(target, suggestion_toml(suggestion, folder=target.parent))
+    _write(target, text)
     typer.echo(f"wrote {target}; check the lines marked 'guess'", err=as_json)
 
 
-def _as_dict(suggestion: Suggestion) -> dict[str, object]:
-    found = suggestion.inspection
+def _as_dict(suggestion: Suggestion | ReviewSuggestion) -> dict[str, object]:
+    from shelfwise.data.suggest import Suggestion
+
+    found, prepare = suggestion.inspection, {}
+    if isinstance(suggestion, Suggestion):
+        prepare = {"preprocess": suggestion.preprocess.model_dump(mode="json")}
     return {
+        "task": "pictures" if prepare else "reviews",
         "file": str(found.path),
         "format": found.format,
         "rows_looked_at": found.rows,
@@ -55,13 +82,13 @@ def _as_dict(suggestion: Suggestion) -> dict[str, object]:
         "bad_rows": found.bad_rows,
         "columns": [column.as_dict() for column in found.columns],
         "data": suggestion.data.model_dump(mode="json"),
-        "preprocess": suggestion.preprocess.model_dump(mode="json"),
+        **prepare,
         "guesses": suggestion.reasons,
         "notes": list(suggestion.notes),
     }
 
 
-def _print_table(suggestion: Suggestion) -> None:
+def _print_table(suggestion: Suggestion | ReviewSuggestion) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -86,8 +113,13 @@ def _print_table(suggestion: Suggestion) -> None:
         typer.echo(f"note: {note}")
 
 
-def _roles(suggestion: Suggestion) -> dict[str, str]:
+def _roles(suggestion: Suggestion | ReviewSuggestion) -> dict[str, str]:
     """What each column is taken for."""
+    from shelfwise.data.suggest import Suggestion
+
+    if not isinstance(suggestion, Suggestion):
+        parts = suggestion.data.columns.model_dump(exclude={"fields"})
+        return {column: part for part, column in parts.items() if column is not None}
     columns, target = suggestion.data.columns, suggestion.data.target
     roles = dict.fromkeys(columns.fields.values(), "field")
     for key, name in columns.labels.items():

@@ -16,14 +16,18 @@ def export(bundle: Annotated[Path, typer.Argument(help="Bundle folder.")]) -> No
     """Write a bundle's ONNX files afresh.
 
     They are made from its weights and checked against torch."""
+    from shelfwise.bundle import EXPORTS, ReviewsBundle, open_bundle
+
+    found = open_bundle(bundle, unchecked=EXPORTS)
     try:
         import onnxscript  # noqa: F401
 
         from shelfwise.train.package import reexport
+        from shelfwise.train.package_reviews import reexport_reviews
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "train") from None
 
-    written = reexport(bundle)
+    written = (reexport_reviews if isinstance(found, ReviewsBundle) else reexport)(bundle)
     print(f"{written.label}: {written.path}")
     for name, difference in written.meta.info["parity"].items():
         print(f"  {name}.onnx differs from torch by at most {difference:.1e}")

@@ -1,8 +1,10 @@
-"""`shelfwise predict`: what a bundle says of pictures, or of every row of a catalogue."""
+"""`shelfwise predict`: what a bundle says of pictures, of a review, or of every row of a file."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,7 @@ from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
     from shelfwise.predict import Predictor
+    from shelfwise.predict.answer_files import Counts
     from shelfwise.schema import Prediction
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
@@ -21,32 +24,71 @@ PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 @app.command()
 def predict(
     bundle: Annotated[Path, typer.Argument(help="Bundle folder.")],
-    files: Annotated[list[str], typer.Argument(help="Pictures, or one catalogue together with --out.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="Pictures; or one catalogue or reviews file, together with --out."),
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="A review's text, of a reviews bundle.")] = None,
+    title: Annotated[str | None, typer.Option(help="Its headline.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write a catalogue's answers to this .parquet or .csv file.")
+        Path | None, typer.Option(help="Write a file's answers to this .parquet or .csv file.")
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False,
-    top: Annotated[int, typer.Option(min=1, help="How many labels to show.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="Pictures: how many labels to show.")] = 3,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Reviews: use the 8-bit networks, about twice as fast.")
+    ] = False,
     max_errors: Annotated[
         int, typer.Option(min=0, help="Failed rows to put up with before exit code 1.")
     ] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all when left out.")] = None,
 ) -> None:
-    """Answer for pictures or a catalogue.
+    """Answer for pictures, a review, or a whole file.
 
-    Pictures may have any size and mode; a catalogue's answers are streamed to a file."""
-    from shelfwise.predict import Predictor
+    Pictures may have any size and mode; a file's answers are streamed to another."""
+    from shelfwise.bundle import ReviewsBundle, open_bundle
 
+    opened, files = open_bundle(bundle), files or []
     if out is not None and len(files) != 1:
-        raise DataError("--out goes with exactly one catalogue")
-    predictor = Predictor.load(bundle, threads=threads)
-    if out is not None:
-        failed = _catalog(predictor, files[0], out, top)
+        raise DataError("--out goes with exactly one catalogue or reviews file")
+    if isinstance(opened, ReviewsBundle):
+        from shelfwise.cli.predict_reviews import answer_reviews
+
+        failed = answer_reviews(
+            opened,
+            files,
+            text,
+            title,
+            out,
+            as_json=json_,
+            threads=threads,
+            precision="int8" if int8 else "fp32",
+        )
     else:
-        failed = _pictures(predictor, files, top, as_json=json_)
+        _refuse_review_options(bundle, text, title, files, int8=int8)
+        from shelfwise.predict import Predictor
+        from shelfwise.predict.onnx_backend import OnnxBackend
+
+        predictor = Predictor(opened, OnnxBackend(opened, threads))
+        failed = (
+            _pictures(predictor, files, top, as_json=json_)
+            if out is None
+            else _catalog(predictor, files[0], out, top)
+        )
     if failed > max_errors:
         print(f"{failed:,} failed, more than --max-errors {max_errors}", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def _refuse_review_options(
+    bundle: Path, text: str | None, title: str | None, files: list[str], *, int8: bool
+) -> None:
+    """DataError where a pictures bundle is asked what only a reviews bundle can answer, or nothing."""
+    for name, given in (("--text", text is not None), ("--title", title is not None), ("--int8", int8)):
+        if given:
+            raise DataError(f"'{bundle}' is a pictures bundle: {name} is for reviews bundles")
+    if not files:
+        raise DataError(f"'{bundle}' is a pictures bundle: name pictures, or a catalogue and --out")
 
 
 def _pictures(predictor: Predictor, files: list[str], top: int, *, as_json: bool) -> int:
@@ -95,25 +137,34 @@ def _table(answers: list[Prediction]) -> None:
 
 def _catalog(predictor: Predictor, argument: str, out: Path, top: int) -> int:
     """Stream a catalogue to `out`; how many rows failed."""
+    from shelfwise.predict.stream import predict_catalog
+
+    with progress("rows") as watch:
+        counts = predict_catalog(predictor, argument, out, top=top, watch=watch)
+    return tell_counts(counts, out)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[Counts], None]]:
+    """A line that counts rows on a terminal; a log gets the summary alone."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from shelfwise.predict.stream import predict_catalog
-
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} rows, {task.fields[failed]:,} failed"))
-    # The length of a catalogue is known only at its end; a log gets the summary alone.
+    columns = (
+        SpinnerColumn(),
+        TextColumn(f"{{task.completed:,.0f}} {what}, {{task.fields[failed]:,}} failed"),
+    )
+    # The length of a file is known only at its end.
     with Progress(
         *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task("predict", total=None, failed=0)
-        counts = predict_catalog(
-            predictor,
-            argument,
-            out,
-            top=top,
-            watch=lambda seen: bar.update(task, completed=seen.rows, failed=seen.failed),
-        )
+        yield lambda seen: bar.update(task, completed=seen.rows, failed=seen.failed)
+
+
+def tell_counts(counts: Counts, out: Path) -> int:
+    """Say what became of a file's rows; how many failed."""
     print(f"{counts.rows:,} rows = {counts.ok:,} ok + {counts.failed:,} failed -> {out}")
     for kind, count in sorted(counts.kinds.items()):
         print(f"  {kind}: {count:,}")

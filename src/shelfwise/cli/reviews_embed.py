@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shelfwise.cli import reviews_app
+from shelfwise.cli import data_folders, reviews_app
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,9 +81,11 @@ def reviews_embed(
     from shelfwise.errors import StoreError
     from shelfwise.store import ArtifactStore
 
-    store, reading = ArtifactStore(out), _Reading(resolve_reviews(reviews))
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    store = ArtifactStore(out)
     if name in store and not overwrite:
         raise StoreError(f"'{out}' has an array '{name}' already; give another --name, or say --overwrite")
+    reading = _Reading(resolve_reviews(reviews, folders=data_folders()))
     with _progress() as watch:
         artifact = embed_texts(
             reading.texts(),

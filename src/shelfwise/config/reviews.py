@@ -90,13 +90,13 @@ class EncoderConfig(Section):
     """`words`: dimensions of a word and channels of the convolutions."""
     layers: int = Field(default=4, ge=1)
     """`words`: gated convolutions, each of which sees one word further to both sides."""
-    pretrain: float = Field(default=8.0, ge=0)
+    pretrain: float = Field(default=12.0, ge=0)
     """`words`: epochs of guessing hidden words of the training texts before the labels are looked at."""
     pretrain_lr: float = Field(default=2e-3, gt=0)
     """`words`: peak learning rate of that."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
     """Before the heads."""
-    mask: float = Field(default=0.15, ge=0, lt=1)
+    mask: float = Field(default=0.2, ge=0, lt=1)
     """Share of words hidden from a `words` encoder in training."""
     checkpoint: str = "minilm"
     """`transformer`: `minilm` (the extra `text`), a folder, or an id of the Hugging Face hub."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shelfwise.data.pairs import Pairs, is_constructed, join_pairs
+from shelfwise.data.pairs import Pairs, join_pairs
 from shelfwise.errors import DataError
 from shelfwise.files import replacing
 from shelfwise.schema import Review
@@ -76,7 +76,7 @@ def pairs_table(pairs: Pairs) -> pa.Table:
             "picture_id": picture,
             "category": review.fields["category"],
             "review_id": review.id,
-            "review_constructed": is_constructed(review),
+            "review_constructed": review.constructed,
             "constructed": True,
         }
         | review.model_dump(include={"product", "title", "text", "rating", "recommended", "time"})

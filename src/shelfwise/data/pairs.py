@@ -159,16 +159,11 @@ def join_pairs(picture_ids: Sequence[str], reviews: Sequence[Review]) -> Pairs:
     return Pairs(tuple(picture_ids), rows, tuple(distinct[name] for name in row))
 
 
-def is_constructed(review: Review) -> bool:
-    """Whether a generator wrote the review: it says so itself, or its file's column `constructed` does."""
-    return review.constructed or str(review.fields.get("constructed")).lower() in ("true", "1", "yes")
-
-
 def refuse_constructed(reviews: Collection[Review], *, allow_constructed: bool = False) -> None:
     """Stop before a figure is made from reviews that no buyer wrote: DataError, unless it is allowed.
 
     For whatever evaluates or summarises reviews, before it begins."""
-    made = [review.id for review in reviews if is_constructed(review)]
+    made = [review.id for review in reviews if review.constructed]
     if made and not allow_constructed:
         raise DataError(
             f"{len(made):,} of {len(reviews):,} reviews are constructed ('{made[0]}' is the first): a figure "

@@ -23,8 +23,10 @@ from tokenizers.trainers import WordLevelTrainer
 from shelfwise.errors import DataError
 from shelfwise.schema import Review
 
-PAD, UNKNOWN, MASK = "[PAD]", "[UNK]", "[MASK]"
-"""The first three words of our own vocabulary; their ids are 0, 1 and 2."""
+PAD, UNKNOWN = "[PAD]", "[UNK]"
+"""The first words of our own vocabulary; their ids are 0 and 1."""
+UNKNOWN_ID = 1
+"""Of a word that is not known, and of one that is hidden in training: so the network learns to do without."""
 JOINT = " . "
 """Between headline and text."""
 # "don't" and "do n't" become the same two words, since both are found in review files.
@@ -59,7 +61,7 @@ def train_word_tokenizer(texts: Iterable[str], *, vocabulary: int, min_count: in
     trainer = WordLevelTrainer(
         vocab_size=vocabulary,
         min_frequency=min_count,
-        special_tokens=[PAD, UNKNOWN, MASK],
+        special_tokens=[PAD, UNKNOWN],
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)

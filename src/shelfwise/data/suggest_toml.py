@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from shelfwise.config import ColumnMap
+from shelfwise.config import ColumnMap, ReviewColumns
 from shelfwise.data.suggest import Suggestion
+from shelfwise.data.suggest_reviews import ReviewSuggestion
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -48,6 +49,33 @@ def suggestion_toml(suggestion: Suggestion, *, folder: Path) -> str:
     for key in ("height", "width", "channels", "fit"):
         add("preprocess", key, getattr(suggestion.preprocess, key))
     return "\n".join(lines) + "\n"
+
+
+def reviews_toml(suggestion: ReviewSuggestion, *, folder: Path) -> str:
+    """The text of a reviews configuration that will lie in `folder`; as `suggestion_toml`."""
+    found, columns = suggestion.inspection, suggestion.data.columns
+    rows = f"all {found.rows:,}" if found.complete else f"the first {found.rows:,}"
+    lines = [
+        f"# Written by `shelfwise data inspect` after a look at {rows} rows of {found.path.name}.",
+        '# Lines marked "guess" are guesses: check, correct, then use this file as CONFIG or REVIEWS.',
+        *(f"# Note: {note}." for note in suggestion.notes),
+        *("", 'task = "reviews"', f"name = {_value(_plain_name(found.path))}"),
+        *("", "[data]", f"source = {_value(_near(found.path, folder))}", "", "[data.columns]"),
+    ]
+    for key in ReviewColumns.model_fields:
+        column = getattr(columns, key)
+        if isinstance(column, str):
+            why = suggestion.reasons.get(f"data.columns.{key}")
+            lines.append(f"{key} = {_value(column)}" + (f"  # guess: {_one_line(why)}" if why else ""))
+    if columns.rating is None:
+        lines.append('# rating = "..."  # no column looks like stars from 1 to 5')
+    return "\n".join(lines) + "\n"
+
+
+def _plain_name(path: Path) -> str:
+    """A bundle's name from a file's."""
+    kept = "".join(letter if letter.isalnum() else "-" for letter in path.name.split(".")[0])
+    return kept.strip("-") or "reviews"
 
 
 def _near(path: Path, folder: Path) -> str:

@@ -101,7 +101,8 @@ def write_review(
     facts = dice.sample(
         entry["facts"] + _data()["frames"]["facts"], dice.choice((0, 0, 1, 1, 2)) + 2 * talkative
     )
-    sentences: list[list[str | _Clause]] = [[writer.say([fact])] for fact in facts] + judged
+    sentences: list[list[str | _Clause]] = [[writer.say([fact])] for fact in facts]
+    sentences += judged
     if not judged or dice.random() < 0.6:
         sentences.insert(0, [writer.say(tone["openings"])])
     if dice.random() < 0.45:
@@ -116,7 +117,7 @@ def _judgements(writer: _Writer, stars: int, lead: str | None, rounds: int) -> l
     praised, blamed = (sum(counts) for counts in zip(*drawn, strict=True))
     if lead is not None and not praised + blamed:
         praised = 1
-    polarities: list[Polarity] = ["positive"] * praised + ["negative"] * blamed
+    polarities: list[Polarity] = ["positive" if i < praised else "negative" for i in range(praised + blamed)]
     if stars <= 3:
         polarities.reverse()  # the lead is blamed
     aspects = _drawn_aspects(len(polarities), lead, writer.dice)

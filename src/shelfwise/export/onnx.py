@@ -123,7 +123,9 @@ def _comparable(rows: np.ndarray) -> np.ndarray:
 
 def _cumprod(self: Any, dim: int, dtype: int = -1) -> Any:
     """Cumulative products of numbers that are not negative, which ONNX has no operator for."""
-    return op.Exp(op.CumSum(op.Log(self), op.Constant(value_int=dim)))
+    axis: Any = op.Constant(value_int=dim)
+    logs: Any = op.Log(self)
+    return op.Exp(op.CumSum(logs, axis))
 
 
 def _without_shapes_of_weights(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -103,7 +103,7 @@ def _known(weights: Path) -> dict[Any, _Stored]:
 
 
 def _tensors(weights: Path) -> Iterator[tuple[_Stored, np.ndarray]]:
-    """The places and values of the floating-point tensors (the format is 8 bytes, a JSON header, the data)."""
+    """Places and values of the floating-point tensors (the format: 8 bytes, a JSON header, the data)."""
     raw = weights.read_bytes()
     begin = 8 + int.from_bytes(raw[:8], "little")
     for name, entry in json.loads(raw[8:begin]).items():

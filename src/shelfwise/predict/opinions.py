@@ -1,45 +1,33 @@
-"""From scores of tokens to opinions with their evidence, and to aspect terms.
+"""From scores of tokens to opinions, each with the words that say so.
 
-T tokens of all texts in a row, N texts, A labels (each shop aspect praised, then blamed), S sentences.
-All texts of a chunk are worked on as one row of tokens, so that numpy does what is done for every token.
+S sentences, A aspect labels (each shop aspect praised, then blamed). All texts of a chunk are one row of
+tokens, so that what is done for every token is numpy's work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from numpy import ndarray
-from tokenizers import Encoding
 
 from shelfwise.bundle import AspectsInfo
 from shelfwise.data.review_tokens import text_start
+from shelfwise.predict.token_scores import Terms, TokenPlaces, TokenScores
 from shelfwise.reviews.evidence import evidence_span
-from shelfwise.reviews.sentences import Span, sentences
+from shelfwise.reviews.sentences import Span, clauses_within, sentences, trimmed
 from shelfwise.schema import Opinion, Polarity, Review
 
-POLARITIES = ("POS", "NEG", "NEU")
-"""Of terms and of implied opinions; tag 2p + 1 begins a term of polarity p, tag 2p + 2 goes on with it."""
 SIGNS: tuple[Polarity, Polarity] = ("positive", "negative")
-_IMPLIED = 0.5
+NOISE = 0.1
+"""Share of the best token's probability below which a token is no evidence: many a little would make much."""
+_ROOM = 8
+"""Characters between two texts, more than stand between title and text."""
 
 
-class TermOpinions(NamedTuple):
-    """What a text judges, in the form of DMASTE (ACL 2023)."""
-
-    terms: tuple[tuple[int, int, str], ...]
-    """First and last (excluded) character of each aspect term, and its polarity, one of `POLARITIES`."""
-    implied: tuple[str, ...]
-    """Polarities of opinions whose aspect no word names."""
-
-
-class Sentence(NamedTuple):
-    """A sentence of a review's title or text."""
-
+class _Sentence(NamedTuple):
     review: int
     in_title: bool
     span: Span
@@ -48,117 +36,141 @@ class Sentence(NamedTuple):
     """Where its part begins in what the model reads."""
 
 
-@dataclass(frozen=True)
-class TokenScores:
-    """What a tagger says of some texts, and where their tokens are."""
+class _Said(NamedTuple):
+    """One sentence that is sure enough of one label."""
 
-    aspects: Float[ndarray, "T A"]
-    """Logits."""
-    tags: Int64[ndarray, "T"]
-    """The most probable tags."""
-    implied: Float[ndarray, "N 3"]
-    """Logits."""
-    first: Int64[ndarray, "N1"]
-    """Each text's first token, and the number of all tokens."""
-    starts: Int64[ndarray, "T"]
-    ends: Int64[ndarray, "T"]
-    """Characters of each token in its own text; neither ever falls within a text."""
-
-
-def token_places(
-    encodings: Sequence[Encoding],
-) -> tuple[Int64[ndarray, "N1"], Int64[ndarray, "T"], Int64[ndarray, "T"]]:
-    """`first`, `starts` and `ends` of `TokenScores`."""
-    first = np.zeros(len(encodings) + 1, np.int64)
-    np.cumsum([len(encoding) for encoding in encodings], out=first[1:])
-    offsets = chain.from_iterable(chain.from_iterable(encoding.offsets for encoding in encodings))
-    places = np.fromiter(offsets, np.int64, 2 * int(first[-1])).reshape(-1, 2)
-    return first, places[:, 0].copy(), places[:, 1].copy()
+    sentence: _Sentence
+    first: int
+    last: int
+    """Its tokens, the last excluded."""
+    label: int
 
 
 class OpinionFinder:
     """States what is probable enough, and quotes the clauses that say so."""
 
     def __init__(self, info: AspectsInfo) -> None:
-        self.aspects = info.aspects
-        self.terms = info.terms
-        thresholds = np.clip(np.repeat(np.array(info.thresholds, np.float64), len(SIGNS)), 1e-9, 1 - 1e-9)
+        self._aspects = info.aspects
+        self._terms = info.terms
+        thresholds = np.repeat(np.array(info.thresholds), len(SIGNS)).clip(1e-9, 1 - 1e-9)
         self._cuts = np.log(thresholds / (1 - thresholds)).astype(np.float32)
 
     def opinions(self, reviews: Sequence[Review], scores: TokenScores) -> list[tuple[Opinion, ...]]:
-        """The opinions of each review in their order, at most one praise and one blame of an aspect in each
-        sentence; a sentence never straddles title and text."""
+        """The opinions of each review in their order; at most one praise and one blame of an aspect in a
+        sentence, and no sentence straddles title and text."""
+        evidence = _Evidence(scores, Terms(scores) if self._terms else None)
         found: list[list[Opinion]] = [[] for _ in reviews]
-        judged = self._judging(scores)
-        spoken = [
-            sentence
-            for i in np.flatnonzero(judged).tolist()
-            for sentence in _sentences(i, reviews[i])
-        ]
-        first, last = _tokens_of(spoken, scores, [_length(review) for review in reviews])
-        logits = _largest(scores.aspects, first, last)
-        terms = _terms(scores) if self.terms else None
-        for number, label in np.argwhere(logits >= self._cuts).tolist():
-            sentence, tokens = spoken[number], (int(first[number]), int(last[number]))
-            found[sentence.review].append(
-                self._opinion(
-                    reviews[sentence.review], sentence, tokens, label, scores, float(logits[number, label]), terms
-                )
-            )
+        for said in self._said(reviews, scores):
+            review = reviews[said.sentence.review]
+            found[said.sentence.review].append(self._opinion(review, said, evidence))
         return [tuple(some) for some in found]
 
-    def _judging(self, scores: TokenScores) -> Bool[ndarray, "N"]:
-        """Which texts have any token that is probable enough: no other has an opinion."""
-        sure = np.append((scores.aspects >= self._cuts).any(1), False)
-        counts = np.concatenate([[0], np.cumsum(sure)])
-        return np.asarray(counts[scores.first[1:]] > counts[scores.first[:-1]])
+    def _said(self, reviews: Sequence[Review], scores: TokenScores) -> list[_Said]:
+        """What is probable enough, sentence by sentence."""
+        spoken = [sentence for i in self._judging(scores) for sentence in _sentences(i, reviews[i])]
+        lengths = [len(review.title) + len(review.text) + _ROOM for review in reviews]
+        first, last = _tokens(spoken, scores.places, lengths)
+        pairs = np.argwhere(_largest(scores.aspects, first, last) >= self._cuts)
+        firsts, lasts = first[pairs[:, 0]].tolist(), last[pairs[:, 0]].tolist()
+        return [
+            _Said(spoken[i], begin, end, label)
+            for (i, label), begin, end in zip(pairs.tolist(), firsts, lasts, strict=True)
+        ]
 
-    def _opinion(
-        self,
-        review: Review,
-        sentence: Sentence,
-        tokens: tuple[int, int],
-        label: int,
-        scores: TokenScores,
-        logit: float,
-        terms: Terms | None,
-    ) -> Opinion:
+    def _judging(self, scores: TokenScores) -> list[int]:
+        """Reviews with a token that is probable enough; no other can have an opinion."""
+        sure = (scores.aspects >= self._cuts).any(1)
+        counts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sure)])
+        within = np.diff(counts[scores.places.first])
+        found: list[int] = np.flatnonzero(within).tolist()
+        return found
+
+    def _opinion(self, review: Review, said: _Said, evidence: _Evidence) -> Opinion:
         """One opinion with its quote, and the term in it."""
-        first, last = tokens
-        text = review.title if sentence.in_title else review.text
-        starts = (scores.starts[first:last] - sentence.shift).tolist()
-        ends = (scores.ends[first:last] - sentence.shift).tolist()
-        weights = _sigmoid(scores.aspects[first:last, label])
-        start, end = evidence_span(
-            text, sentence.span, list(zip(starts, ends, strict=True)), weights.tolist()
-        )
-        sign = label % len(SIGNS)
-        term = None
-        if terms is not None:
-            span = terms.nearest(tokens, first + int(weights.argmax()), sign, (start, end), sentence.shift)
-            term = None if span is None else text[slice(*span)]
+        text = review.title if said.sentence.in_title else review.text
+        (start, end), probability, token = evidence.find(text, said)
+        aspect, sign = divmod(said.label, len(SIGNS))
+        term = evidence.term(said, (start, end), sign, token)
+        # All of it was made here: to check it again would take longer than to make it.
         return Opinion.model_construct(
-            aspect=self.aspects[label // len(SIGNS)],
+            aspect=self._aspects[aspect],
             polarity=SIGNS[sign],
             quote=text[start:end],
-            part="title" if sentence.in_title else "text",
+            part="title" if said.sentence.in_title else "text",
             start=start,
             end=end,
-            probability=1 / (1 + float(np.exp(-logit))),
-            term=term,
+            probability=probability,
+            term=None if term is None else text[slice(*term)],
         )
 
 
-def term_opinions(scores: TokenScores) -> list[TermOpinions]:
-    """The terms of each text, and which opinions it implies."""
-    terms = _terms(scores)
-    found: list[list[tuple[int, int, str]]] = [[] for _ in range(len(scores.first) - 1)]
-    owners = np.searchsorted(scores.first, terms.first, side="right") - 1
-    for i, owner in enumerate(owners.tolist()):
-        start, end = terms.characters(i)
-        found[owner].append((start, end, POLARITIES[terms.kinds[i]]))
-    implied = scores.implied >= np.log(_IMPLIED / (1 - _IMPLIED))
+class _Evidence:
+    """Where the words are that decided, in one chunk of reviews."""
+
+    def __init__(self, scores: TokenScores, terms: Terms | None) -> None:
+        self._probabilities = 0.5 * (1 + np.tanh(0.5 * scores.aspects))
+        self._starts, self._ends = scores.places.starts.tolist(), scores.places.ends.tolist()
+        self._terms = terms
+        self._sentence: _Sentence | None = None
+        self._clauses: list[Span] = []
+
+    def find(self, text: str, said: _Said) -> tuple[Span, float, int]:
+        """Characters of the quote, the probability and its token; sentences come one after the other."""
+        sentence, shift = said.sentence, said.sentence.shift
+        if sentence is not self._sentence:
+            self._sentence, self._clauses = sentence, clauses_within(text, *sentence.span)
+        values = self._probabilities[said.first : said.last, said.label]
+        best = int(values.argmax())
+        largest = float(values[best])
+        if len(self._clauses) == 1:
+            return trimmed(text, self._clauses[0]), largest, said.first + best
+        some = np.flatnonzero(values >= NOISE * largest)
+        spans = [(self._starts[i] - shift, self._ends[i] - shift) for i in (some + said.first).tolist()]
+        return evidence_span(text, sentence.span, spans, values[some].tolist()), largest, said.first + best
+
+    def term(self, said: _Said, quote: Span, sign: int, token: int) -> Span | None:
+        """Characters of the aspect term of that polarity in the quote, of several the nearest to `token`."""
+        if self._terms is None:
+            return None
+        shift = said.sentence.shift
+        for start, end in self._terms.nearest(said.first, said.last, sign, token):
+            if quote[0] <= start - shift and end - shift <= quote[1]:
+                return start - shift, end - shift
+        return None
+
+
+def _sentences(number: int, review: Review) -> list[_Sentence]:
+    """The sentences of title and text, each part for itself."""
+    shift = text_start(review)
     return [
-        TermOpinions(tuple(some), tuple(POLARITIES[kind] for kind in np.flatnonzero(row)))
-        for some, row in zip(found, implied, strict=True)
+        *(_Sentence(number, True, span, 0) for span in sentences(review.title)),
+        *(_Sentence(number, False, span, shift) for span in sentences(review.text)),
     ]
+
+
+def _tokens(
+    spoken: Sequence[_Sentence], places: TokenPlaces, lengths: Sequence[int]
+) -> tuple[Int64[ndarray, "S"], Int64[ndarray, "S"]]:
+    """First and last (excluded) token of each sentence: all that share a character with it."""
+    base = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(lengths, np.int64))])
+    own = np.repeat(base[:-1], np.diff(places.first))
+    # A tokenizer that moves characters about may step back; a search needs what never falls.
+    starts, ends = np.maximum.accumulate(places.starts + own), np.maximum.accumulate(places.ends + own)
+    spans = np.array([(s.review, s.shift + s.span[0], s.shift + s.span[1]) for s in spoken], np.int64)
+    spans = spans.reshape(-1, 3)
+    begins, stops = base[spans[:, 0]] + spans[:, 1], base[spans[:, 0]] + spans[:, 2]
+    return np.searchsorted(ends, begins, side="right"), np.searchsorted(starts, stops, side="left")
+
+
+def _largest(
+    logits: Float[ndarray, "T A"], first: Int64[ndarray, "S"], last: Int64[ndarray, "S"]
+) -> Float[ndarray, "S A"]:
+    """The largest logit of each sentence's tokens; of none it is far below 0."""
+    far = np.full((1, logits.shape[1]), -np.inf, logits.dtype)
+    out = np.repeat(far, len(first), 0)
+    some = last > first
+    if some.any():
+        bounds = np.stack([first[some], last[some]], 1).ravel()
+        # Between two sentences reduceat gives a row that nobody asked for.
+        out[some] = np.maximum.reduceat(np.concatenate([logits, far]), bounds)[::2]
+    return out

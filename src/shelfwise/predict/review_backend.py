@@ -94,5 +94,3 @@ def _check_widths(bundle: ReviewsBundle, name: str, session: object, wanted: lis
             f"bundle '{bundle.path}': {name} gives {found} numbers, which do not fit {wanted}; "
             "copy or train it again"
         )
-
-

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import os
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from PIL import Image
@@ -17,8 +13,17 @@ from shelfwise.config import CatalogConfig
 from shelfwise.data import fashion_mnist
 from shelfwise.data.catalog import image_root_of, read_catalog, resolve
 from shelfwise.data.datasets import FASHION_MNIST
-from shelfwise.errors import DataError
 from shelfwise.files import replacing
+from shelfwise.predict.answer_files import (
+    Counts,
+    Row,
+    Write,
+    Writer,
+    check_out,
+    check_suffix,
+    csv_file,
+    parquet_file,
+)
 from shelfwise.predict.predictor import CHUNK, Predictor
 from shelfwise.schema import Picture, Prediction, Product, RowError, RowWarning
 
@@ -36,20 +41,6 @@ COLUMNS = (
 )
 
 
-@dataclass
-class Counts:
-    """Rows in = rows ok + rows failed; `kinds` counts failures and warnings by kind."""
-
-    ok: int = 0
-    failed: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def rows(self) -> int:
-        """Rows read."""
-        return self.ok + self.failed
-
-
 def predict_catalog(
     predictor: Predictor,
     argument: str,
@@ -62,29 +53,17 @@ def predict_catalog(
 
     A row that cannot be read is written with status `failed` and the reason. `watch` sees the counts
     after every chunk."""
-    if out.suffix not in WRITERS:
-        raise DataError(f"--out '{out}': expected a .parquet or .csv file")
+    check_suffix(out)
     config = resolve(argument)
-    _check_out(out, argument, config.source)
+    check_out(out, "the catalogue", argument, config.source)
     counts = Counts()
     root = image_root_of(config)
     with replacing(out) as partial, WRITERS[out.suffix](partial) as write:
         for rows in _chunks(_rows(config)):
-            write(_answer(predictor, rows, counts, top=top, root=root))
+            answers = _answer(predictor, rows, counts, top=top, root=root)
+            write([answer.model_dump() for answer in answers])
             watch(counts)
     return counts
-
-
-def _check_out(out: Path, *inputs: str) -> None:
-    """DataError where `out` is a folder, has no folder to be in, or is the catalogue itself."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"--out '{out}': its folder cannot be made: {error.strerror}") from None
-    if out.is_dir():
-        raise DataError(f"--out '{out}' is a folder; name a file in it")
-    if out.exists() and any(Path(name).exists() and out.samefile(name) for name in inputs):
-        raise DataError(f"--out '{out}' is the catalogue itself; name another file")
 
 
 def _rows(config: CatalogConfig) -> Iterator[Product | RowError | RowWarning]:
@@ -141,44 +120,23 @@ def _chunks(
         yield chunk
 
 
-Write = Callable[[list[Prediction]], None]
-
-
-@contextmanager
-def _parquet(path: Path) -> Iterator[Write]:
-    """Writes one row group a chunk."""
+def _parquet(path: Path) -> AbstractContextManager[Write]:
+    """A Parquet file of answers."""
     import pyarrow as pa
-    from pyarrow import parquet
 
     score = pa.struct([("label", pa.string()), ("probability", pa.float64())])
     kinds = {"probability": pa.float64(), "top": pa.list_(score), "warnings": pa.list_(pa.string())}
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
-    with parquet.ParquetWriter(path, schema) as writer:
-
-        def write(answers: list[Prediction]) -> None:
-            rows = [answer.model_dump() for answer in answers]
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-
-        yield write
+    return parquet_file(path, pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS]))
 
 
-@contextmanager
-def _csv(path: Path) -> Iterator[Write]:
-    """Writes UTF-8 with a header; `top` as `label:probability` joined by `|`."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-
-        def write(answers: list[Prediction]) -> None:
-            for answer in answers:
-                row = answer.model_dump()
-                row["top"] = "|".join(f"{s.label}:{s.probability:.6g}" for s in answer.top)
-                row["warnings"] = "|".join(answer.warnings)
-                writer.writerow(row)
-
-        yield write
-        file.flush()
-        os.fsync(file.fileno())
+def _csv(path: Path) -> AbstractContextManager[Write]:
+    """A CSV file of answers; `top` as `label:probability` joined by `|`."""
+    return csv_file(path, COLUMNS, _cells)
 
 
-WRITERS = {".parquet": _parquet, ".csv": _csv}
+def _cells(row: Row) -> Row:
+    top = "|".join(f"{score['label']}:{score['probability']:.6g}" for score in row["top"])
+    return {**row, "top": top, "warnings": "|".join(row["warnings"])}
+
+
+WRITERS: dict[str, Writer] = {".parquet": _parquet, ".csv": _csv}

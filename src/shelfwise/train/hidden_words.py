@@ -12,11 +12,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from shelfwise.config import ReviewsConfig
+from shelfwise.data.review_tokens import UNKNOWN_ID
 from shelfwise.nn.text_loader import TextBatch, TextLoader, TextRows
 from shelfwise.nn.words import MaskedWords, WordEncoder
 from shelfwise.train.fit import Watch, fit
 from shelfwise.train.loop import Run, autocast
-from shelfwise.train.review_objective import MASK_ID
 from shelfwise.train.start import pick_device
 
 SHARE, MASKED, RANDOM = 0.2, 0.85, 0.1
@@ -40,10 +40,10 @@ class GuessWords:
         self, ids: Int64[Tensor, "B L"], generator: torch.Generator
     ) -> tuple[Int64[Tensor, "B L"], Int64[Tensor, "P"], Int64[Tensor, "P"]]:
         """The changed ids, the flat places to guess, and the words that stood there."""
-        chosen = (torch.rand(ids.shape, generator=generator) < SHARE) & (ids > MASK_ID)
+        chosen = (torch.rand(ids.shape, generator=generator) < SHARE) & (ids > UNKNOWN_ID)
         how = torch.rand(ids.shape, generator=generator)
-        others = torch.randint(MASK_ID + 1, self.vocabulary, ids.shape, generator=generator)
-        changed = torch.where(chosen & (how < MASKED), MASK_ID, ids)
+        others = torch.randint(UNKNOWN_ID + 1, self.vocabulary, ids.shape, generator=generator)
+        changed = torch.where(chosen & (how < MASKED), UNKNOWN_ID, ids)
         changed = torch.where(chosen & (how > 1 - RANDOM), others, changed)
         places = chosen.flatten().nonzero().squeeze(1)
         return changed, places, ids.flatten()[places]

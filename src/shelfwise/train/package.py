@@ -57,7 +57,13 @@ def reexport(path: Path) -> Bundle:
         files, parity = export_files(load_model(bundle), info, _drawn(bundle.config), Path(scratch))
         files |= {name: path / name for name in kept}
         info = info.model_copy(update={"info": {**info.info, "parity": parity}})
-        return _written(path, info=info, config=bundle.config, files=files, card=kept_card(bundle, model_card(info, bundle.config)))
+        return _written(
+            path,
+            info=info,
+            config=bundle.config,
+            files=files,
+            card=kept_card(bundle, model_card(info, bundle.config)),
+        )
 
 
 def _written(path: Path, *, info: BundleInfo, config: Config, files: dict[str, Path], card: str) -> Bundle:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -148,7 +149,7 @@ def pieces(texts: Sequence[str], count: int, *, seed: int) -> list[str]:
     return found
 
 
-def fingerprint(config: ReviewsConfig, rows: TextRows) -> dict[str, str]:
+def fingerprint(config: ReviewsConfig, rows: TextRows) -> dict[str, Any]:
     """What must be the same when a run goes on: all settings that change its weights, and the data."""
     dumped = config.model_dump(mode="json", include={"split", "encoder", "heads", "distill", "train"})
     for free in ("device", "threads", "checkpoint_every", "keep", "tensorboard", "loader", "workers"):

@@ -14,14 +14,12 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from shelfwise.config import DistillConfig, HeadsConfig
-from shelfwise.data.review_tokens import MASK
+from shelfwise.data.review_tokens import UNKNOWN_ID
 from shelfwise.nn.ordinal import corn_loss, one_hot
 from shelfwise.nn.review_net import STARS, ReviewLogits
 from shelfwise.nn.text_loader import TextBatch
 from shelfwise.train.loop import Run, autocast
 
-MASK_ID = 2
-assert MASK == "[MASK]"
 LEVELS = torch.arange(1.0, STARS + 1)
 
 
@@ -94,9 +92,9 @@ def class_weights(stars: Int64[Tensor, "N"], balance: float) -> Float[Tensor, "5
 
 
 def _hide(ids: Int64[Tensor, "B L"], share: float, generator: torch.Generator) -> Int64[Tensor, "B L"]:
-    """The ids with a share of the words replaced by the mask."""
+    """The ids with a share of the words made unknown."""
     hidden = (torch.rand(ids.shape, generator=generator) < share) & (ids > 0)
-    return torch.where(hidden, MASK_ID, ids)
+    return torch.where(hidden, UNKNOWN_ID, ids)
 
 
 def _binary(

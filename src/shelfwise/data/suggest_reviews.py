@@ -1,0 +1,147 @@
+"""Review files recognised: the published Amazon forms, the women's clothing reviews, and their like."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shelfwise.config import ReviewColumns, ReviewData, load_reviews_config
+from shelfwise.data.inspect import ColumnSummary, Inspection, inspect_file
+from shelfwise.errors import DataError
+
+logger = logging.getLogger(__name__)
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "text": ("reviewtext", "reviewbody", "review", "text", "body", "comment", "content", "message"),
+    "rating": ("rating", "overall", "stars", "starrating", "score", "reviewrating", "reviewsrating"),
+    "title": ("summary", "reviewtitle", "reviewheadline", "headline", "title", "subject"),
+    "product": ("clothingid", "parentasin", "asin", "productid", "product", "sku", "itemid", "productparent"),
+    "recommended": ("recommendedind", "recommended", "recommend", "doyourecommend", "isrecommended"),
+    "time": ("unixreviewtime", "timestamp", "reviewdate", "date", "time", "createdat", "reviewtime"),
+    "id": ("reviewid", "id", "reviewerreviewid"),
+    "constructed": ("constructed",),
+}
+"""What each part of a review is called in published files and in shops' own; the surest name first."""
+_LONG_TEXT = 40
+"""Characters from which the mean cell of a column is a review's text rather than a name."""
+
+
+@dataclass(frozen=True)
+class ReviewSuggestion:
+    """A reviews configuration with the reason for each guessed key, such as `data.columns.text`."""
+
+    inspection: Inspection
+    data: ReviewData
+    reasons: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def is_reviews(found: Inspection) -> bool:
+    """Whether a file looks like reviews: long texts and stars, and no pictures."""
+    columns = _guess(found)[0]
+    pictures = any(column.kind == "picture" for column in found.columns)
+    return columns is not None and columns.rating is not None and not pictures
+
+
+def suggest_reviews(path: Path) -> ReviewSuggestion:
+    """The suggestion for a file; DataError where no column can be a review's text."""
+    return suggest(inspect_file(path))
+
+
+def suggest(found: Inspection) -> ReviewSuggestion:
+    """The likeliest column of each part of a review, by name and by what is in it."""
+    columns, reasons = _guess(found)
+    if columns is None:
+        names = ", ".join(column.name for column in found.columns)
+        raise DataError(f"'{found.path}' has no column that looks like a review's text; it has: {names}")
+    notes = []
+    if found.bad_rows > 0.2 * found.rows:
+        notes.append(f"{found.bad_rows:,} of the first {found.rows:,} rows cannot be read: is it a table?")
+    if columns.rating is None:
+        notes.append("no column looks like stars from 1 to 5: nothing can be learned, only read")
+    if columns.product is None:
+        notes.append("no column looks like a product's id: reviews are split by their own text")
+    return ReviewSuggestion(found, ReviewData(source=str(found.path), columns=columns), reasons, tuple(notes))
+
+
+def resolve_reviews(argument: str, *, folders: tuple[Path, ...] = ()) -> ReviewData:
+    """What a REVIEWS on the command line means: a config's `[data]`, or a table whose columns are guessed.
+
+    A guess is logged. `folders` are where a config's files are looked for besides its own."""
+    path = Path(argument)
+    if path.suffix in (".toml", ".json"):
+        return load_reviews_config(path, folders=folders).data
+    data = suggest_reviews(path).data
+    columns = data.columns
+    logger.warning(
+        "columns of '%s' are guessed (text=%s, title=%s, rating=%s, product=%s, recommended=%s, time=%s); "
+        "`shelfwise data inspect` writes a config to correct",
+        *(path, columns.text, columns.title, columns.rating, columns.product),
+        *(columns.recommended, columns.time),
+    )
+    return data
+
+
+def _guess(found: Inspection) -> tuple[ReviewColumns | None, dict[str, str]]:
+    """The column map and the reasons; None without a text."""
+    text = _text_column(found)
+    if text is None:
+        return None, {}
+    free = [column for column in found.columns if column.name != text.name]
+    chosen: dict[str, str] = {"text": text.name}
+    reasons = {"data.columns.text": "the longest texts" if _named([text], "text") is None else "its name"}
+    for part, fits in _FITS.items():
+        best = _named([column for column in free if fits(column)], part)
+        if best is not None:
+            chosen[part] = best.name
+            reasons[f"data.columns.{part}"] = "its name, and what is in it"
+            free.remove(best)
+    return ReviewColumns.model_validate(chosen), reasons
+
+
+def _text_column(found: Inspection) -> ColumnSummary | None:
+    texts = [column for column in found.columns if column.mean_characters >= _LONG_TEXT]
+    named = _named([column for column in found.columns if column.kind in ("text", "category")], "text")
+    return named or max(texts, key=lambda column: column.mean_characters, default=None)
+
+
+def _named(columns: list[ColumnSummary], part: str) -> ColumnSummary | None:
+    """The column whose name, without case and punctuation, comes first among the part's."""
+    names = NAMES[part]
+    ranked = [(names.index(bare), column) for column in columns if (bare := _bare(column.name)) in names]
+    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+
+def _bare(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _are_stars(column: ColumnSummary) -> bool:
+    try:
+        values = {float(value) for value in column.values}
+    except ValueError:
+        return False
+    return bool(values) and values <= {1, 2, 3, 4, 5}
+
+
+def _are_flags(column: ColumnSummary) -> bool:
+    words = {"0", "1", "0.0", "1.0", "yes", "no", "y", "n", "true", "false", "t", "f"}
+    return bool(column.values) and {value.lower() for value in column.values} <= words
+
+
+def _always(_column: ColumnSummary) -> bool:
+    return True
+
+
+_FITS: dict[str, Any] = {
+    "rating": _are_stars,
+    "recommended": _are_flags,
+    "constructed": _are_flags,
+    "time": lambda column: column.kind in ("number", "date"),
+    "title": lambda column: column.kind in ("text", "category", "list"),
+    "product": _always,
+    "id": lambda column: column.is_unique,
+}
+"""Parts in the order they are looked for, each with what its values must be like."""
