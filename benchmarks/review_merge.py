@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from review_scores import DECODING
 from seeds import over_seeds
 
+from shelfwise.evaluate.review_scores import DECODING
 from shelfwise.metrics.bootstrap import Sampled
 
 HEADLINES = ("accuracy", "qwk")

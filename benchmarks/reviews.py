@@ -33,8 +33,6 @@ from jaxtyping import Int64
 from numpy import ndarray
 from review_merge import HEADLINES, merged, sample_json
 from review_runs import cpu_seconds, data_folder, finished_bundles, run_folder, trained
-from review_scores import Answers, Truth, figures, sampled_kappa, summed, transfer_auc
-from tfidf import Tfidf
 
 from shelfwise.bundle import ReviewsBundle
 from shelfwise.config import ReviewsConfig
@@ -42,6 +40,8 @@ from shelfwise.data.dmaste import read_rated_texts
 from shelfwise.data.review_tokens import review_text
 from shelfwise.data.reviews import ReviewParts, load_reviews
 from shelfwise.data.splits import Part
+from shelfwise.evaluate.review_scores import Answers, Truth, figures, sampled_kappa, summed, transfer_auc
+from shelfwise.evaluate.tfidf import Tfidf
 from shelfwise.files import replacing
 from shelfwise.predict.review_backend import Precision
 from shelfwise.predict.reviews import ReviewPredictor

@@ -59,7 +59,7 @@ def _sections(model: type[BaseModel], path: str, texts: dict[tuple[str, str], st
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             below = f"{path}.{name}".lstrip(".")
-            inner += _other_defaults(field.default, below) or _sections(kind, below, texts)
+            inner += _other_defaults(kind, below) or _sections(kind, below, texts)
             continue
         choices = _type(kind)
         text = texts.get((model.__name__, name), "").replace("|", "\\|")
@@ -69,14 +69,17 @@ def _sections(model: type[BaseModel], path: str, texts: dict[tuple[str, str], st
     return [f"\n## {title}\n\n{intro}\n\n{table}\n", *inner]
 
 
-def _other_defaults(value: Any, path: str) -> list[str]:
+def _other_defaults(kind: type[BaseModel], path: str) -> list[str]:
     """A table whose keys are told elsewhere: what is preset here to something else."""
-    changed = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else {}
-    if not changed:
+    base = kind.__base__
+    if base is None or not issubclass(base, BaseModel) or "optimizer" not in base.model_fields:
         return []
-    rows = [f"| `{name}` | {_default(preset)} |" for name, preset in changed.items()]
+    pairs = {
+        name: (field.default, base.model_fields[name].default) for name, field in kind.model_fields.items()
+    }
+    rows = [f"| `{name}` | {_default(here)} |" for name, (here, other) in pairs.items() if here != other]
     table = "\n".join(["| key | default here |", "| --- | --- |", *rows])
-    return [f"\n## {path}\n\nAs for pictures, with other defaults.\n\n{table}\n"]
+    return [f"\n## [{path}]\n\nAs for pictures, with other defaults.\n\n{table}\n"]
 
 
 def _type(kind: Any) -> str:

@@ -268,6 +268,15 @@ def write_bundle(
     return _opened(path, info, config)
 
 
+def read_task(path: Path) -> str:
+    """What a bundle was trained for, from its description alone; `pictures` where that cannot be read."""
+    try:
+        raw = _read_json(path / "bundle.json")
+    except (OSError, ValueError):
+        return "pictures"
+    return str(raw.get("task", "pictures")) if isinstance(raw, dict) else "pictures"
+
+
 def _opened(path: Path, info: BundleInfo, config: Config | ReviewsConfig) -> Bundle | ReviewsBundle:
     if isinstance(config, ReviewsConfig):
         return ReviewsBundle(path, info, config)

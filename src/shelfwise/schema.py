@@ -135,7 +135,7 @@ class ReviewPrediction(Frozen):
     status: Literal["ok", "failed"]
     product: str | None = None
     rating: int | None = None
-    """The stars decided on: the median of `star_probabilities`."""
+    """The stars decided on: the most probable ones."""
     stars: float | None = None
     """Expected stars, 1 to 5."""
     star_probabilities: tuple[Probability, ...] = ()

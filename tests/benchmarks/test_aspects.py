@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import aspects
 import pytest
+import tables
 from small_reviews import untrained_reviews_bundle
 
 from shelfwise.data.dmaste import TermOpinion, TermReview
@@ -96,3 +98,23 @@ def test_lexicon_and_bundle_are_asked_for_the_same_texts(tmp_path: Path) -> None
     assert set(found) == {"lexicon", "drawn"}
     assert found["lexicon"]["named"]["f1"]["mean"] == 1
     assert len(found["drawn"]["all"]["f1"]["values"]) == 2
+
+
+def test_every_row_of_the_table_finds_its_numbers(tiny_reviews_bundle: Path, tmp_path: Path) -> None:
+    asked = planted_sentences(10)
+    name = tables.RECIPES[0]
+    shop = aspects.shop_aspects({name: {0: tiny_reviews_bundle}}, asked)
+    terms = {"all": shop["lexicon"]["joint"]}
+    values = {
+        "part": "test",
+        "seeds": {name: [0]},
+        "sentences": len(asked),
+        "shop": shop,
+        "agreement": aspects.agreement(asked, asked),
+        "term_reviews": 3,
+        "terms": {"lexicon": terms, name: terms},
+    }
+    assert shop[name]["int8_change"].keys() == shop[name]["minus_lexicon"].keys()
+    (tmp_path / "aspects.json").write_text(json.dumps(values, allow_nan=False))
+    assert tables.render("aspects", tmp_path).count("\n") == 2 + len(tables.FIGURES["aspects"]) / 3
+    aspects.show(values)

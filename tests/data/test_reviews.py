@@ -140,7 +140,7 @@ def test_an_empty_file_is_one_clear_error(write: Callable[..., ReviewData]) -> N
 
 
 def test_a_binary_file_is_one_clear_error(write: Callable[..., ReviewData]) -> None:
-    with pytest.raises(DataError, match="has no column"):
+    with pytest.raises(DataError, match="is a binary file"):
         read(write(bytes(range(256)) * 40))
 
 

@@ -49,22 +49,47 @@ def evaluate(
     max_errors: Annotated[
         int, typer.Option(min=0, help="Rows that cannot be read to put up with before exit code 1.")
     ] = 0,
+    baselines: Annotated[
+        bool, typer.Option(help="Of reviews: show majority and TF-IDF, fitted on the training part, beside.")
+    ] = True,
 ) -> None:
-    """Measure a bundle, or compare two.
+    """Measure a bundle of pictures or reviews, or compare two.
 
     Writes metrics.json and a report; of two bundles the paired difference on the same rows."""
     if not 2 <= len(arguments) <= 3:
         raise ConfigError("expected BUNDLE CATALOG, or BUNDLE BUNDLE CATALOG; see shelfwise evaluate --help")
     *bundles, catalog = arguments
+    from shelfwise.bundle import read_task
     from shelfwise.data.catalog import resolve
     from shelfwise.predict import Predictor
 
+    if read_task(Path(bundles[0])) == "reviews":
+        from shelfwise.cli.evaluate_reviews import evaluate_reviews_bundles
+
+        with _progress() as watch:
+            failed = evaluate_reviews_bundles(
+                bundles,
+                catalog,
+                out,
+                part=part.value,
+                seed=seed,
+                threads=threads,
+                baselines=baselines,
+                watch=watch,
+                table=_print_table,
+            )
+        _check_budget(failed, max_errors)
+        return
     predictors = [Predictor.load(Path(path), threads=threads) for path in bundles]
     config = resolve(catalog)
     if len(predictors) == 2:
         failed = _compare(predictors[0], predictors[1], config, out, part.value, seed)
     else:
         failed = _evaluate(predictors[0], config, out, part.value, seed)
+    _check_budget(failed, max_errors)
+
+
+def _check_budget(failed: int, max_errors: int) -> None:
     if failed > max_errors:
         print(
             f"{failed:,} rows of the catalogue could not be read, more than --max-errors {max_errors}",

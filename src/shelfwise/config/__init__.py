@@ -32,6 +32,7 @@ from shelfwise.config.reviews import (
     ReviewColumns,
     ReviewData,
     ReviewsConfig,
+    ReviewTrainConfig,
     TextSplitConfig,
 )
 from shelfwise.config.section import (
@@ -57,6 +58,7 @@ __all__ = [
     "PreprocessConfig",
     "ReviewColumns",
     "ReviewData",
+    "ReviewTrainConfig",
     "ReviewsConfig",
     "Root",
     "Section",

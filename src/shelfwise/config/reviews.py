@@ -90,13 +90,13 @@ class EncoderConfig(Section):
     """`words`: dimensions of a word and channels of the convolutions."""
     layers: int = Field(default=4, ge=1)
     """`words`: gated convolutions, each of which sees one word further to both sides."""
-    pretrain: float = Field(default=12.0, ge=0)
+    pretrain: float = Field(default=8.0, ge=0)
     """`words`: epochs of guessing hidden words of the training texts before the labels are looked at."""
     pretrain_lr: float = Field(default=2e-3, gt=0)
     """`words`: peak learning rate of that."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
     """Before the heads."""
-    mask: float = Field(default=0.2, ge=0, lt=1)
+    mask: float = Field(default=0.15, ge=0, lt=1)
     """Share of words hidden from a `words` encoder in training."""
     checkpoint: str = "minilm"
     """`transformer`: `minilm` (the extra `text`), a folder, or an id of the Hugging Face hub."""
@@ -163,6 +163,21 @@ class AspectsConfig(Section):
     """Texts in a step."""
 
 
+class ReviewTrainConfig(TrainConfig):
+    """The training loop, as for pictures, with defaults for texts."""
+
+    optimizer: Literal["muon", "sgd", "adamw"] = "adamw"
+    lr: float = Field(default=1.5e-3, gt=0)
+    epochs: float = Field(default=5.0, gt=0)
+    batch_size: int = Field(default=64, gt=0)
+    warmup: float = Field(default=0.1, ge=0, le=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    ema: float = Field(default=0.998, ge=0, lt=1)
+    clip: float | None = Field(default=1.0, gt=0)
+    channels_last: bool = False
+
+
 class ReviewsConfig(Root):
     """The root of a reviews run: what `shelfwise train CONFIG` takes and a bundle keeps a copy of."""
 
@@ -176,17 +191,7 @@ class ReviewsConfig(Root):
     heads: HeadsConfig = HeadsConfig()
     distill: DistillConfig = DistillConfig()
     aspects: AspectsConfig = AspectsConfig()
-    train: TrainConfig = TrainConfig(
-        optimizer="adamw",
-        lr=1.5e-3,
-        epochs=10,
-        batch_size=64,
-        warmup=0.1,
-        weight_decay=0.01,
-        clip=1.0,
-        label_smoothing=0.0,
-        channels_last=False,
-    )
+    train: ReviewTrainConfig = ReviewTrainConfig()
 
     @model_validator(mode="after")
     def _fits(self) -> ReviewsConfig:

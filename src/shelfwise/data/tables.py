@@ -116,6 +116,8 @@ def _open_csv(path: Path, config: CatalogConfig) -> Table:
     if header.problem:
         raise DataError(f"catalogue '{path}': the line of column names cannot be read: {header.problem[1]}")
     columns = column_names(header.cells)
+    if any("\x00" in name for name in columns):
+        raise DataError(f"catalogue '{path}' is a binary file, not a table of text")
     return Table(columns, _csv_rows(records, columns, delimiter), "csv")
 
 

@@ -81,7 +81,12 @@ def confusion_heat_map(confusion: Sequence[Sequence[int]], classes: Sequence[str
     return figure
 
 
-CURVES = {"loss": "training loss", "val_accuracy": "validation accuracy", "lr": "learning rate"}
+CURVES = {
+    "loss": "training loss",
+    "val_accuracy": "validation accuracy",
+    "val_qwk": "validation kappa",
+    "lr": "learning rate",
+}
 """The journal's keys that are drawn, and their names."""
 
 

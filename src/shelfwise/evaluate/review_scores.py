@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Float, Int64, Shaped
 from numpy import ndarray
 
-from shelfwise.metrics.bootstrap import Sampled, resampled_counts
+from shelfwise.metrics.bootstrap import Sampled, mean_of, resampled_counts, resampled_means
 from shelfwise.metrics.calibration import expected_calibration_error
 from shelfwise.metrics.classification import (
     accuracy,
+    auroc_parts,
     class_scores,
     confusion_matrix,
     macro_f1,
@@ -61,7 +62,7 @@ class Answers:
     @property
     def decided(self) -> Int64[ndarray, "N"]:
         """The most probable stars, 0 to 4."""
-        return self.stars.argmax(axis=1).astype(np.int64)
+        return np.asarray(self.stars.argmax(axis=1), dtype=np.int64)
 
 
 def summed(stars: Float[ndarray, "N 5"]) -> Float[ndarray, "N 3"]:
@@ -86,10 +87,58 @@ def figures(answers: Answers, truth: Truth) -> dict[str, float]:
     }
 
 
-def sampled_kappa(answers: Answers, truth: Truth) -> Sampled:
+def sampled_figures(answers: Answers, truth: Truth, *, seed: int = SEED) -> dict[str, Sampled]:
+    """Return every figure with its value in each resample of the products, but for the ECE."""
+    labels, decided, expected = truth.stars - 1, answers.decided, answers.expected
+    feelings, felt = summed(np.eye(STARS)[labels]).argmax(1), answers.sentiment.argmax(1)
+    known = truth.recommended >= 0
+    values = figures(answers, truth)
+    columns = np.column_stack(
+        [
+            decided == labels,
+            np.abs(expected - truth.stars),
+            (expected - truth.stars) ** 2,
+            truth.stars,
+            truth.stars.astype(np.float64) ** 2,
+        ]
+    ).astype(np.float64)
+    drawn = resampled_means(columns, seed=seed, groups=truth.products)
+    spread = np.maximum(drawn[:, 4] - drawn[:, 3] ** 2, 1e-12)
+    found = {
+        "accuracy": Sampled(values["accuracy"], drawn[:, 0]),
+        "mae": Sampled(values["mae"], drawn[:, 1]),
+        "r2": Sampled(values["r2"], 1 - drawn[:, 2] / spread),
+        "qwk": sampled_kappa(answers, truth, seed=seed),
+        "macro_f1": _sampled_f1(decided, labels, STARS, truth, values["macro_f1"], seed),
+        "sentiment_macro_f1": _sampled_f1(
+            felt, feelings, SENTIMENTS, truth, values["sentiment_macro_f1"], seed
+        ),
+    }
+    if not np.isnan(values["recommended_auc"]):
+        scores = np.stack([-answers.recommended[known], answers.recommended[known]], axis=1)
+        parts = auroc_parts(scores, truth.recommended[known])[1]
+        found["recommended_auc"] = mean_of(parts, seed=seed, groups=truth.products[known])
+    return found
+
+
+def _sampled_f1(
+    said: Int64[ndarray, "N"],
+    labels: Int64[ndarray, "N"],
+    classes: int,
+    truth: Truth,
+    value: float,
+    seed: int,
+) -> Sampled:
+    drawn = resampled_counts(
+        labels * classes + said, classes * classes, seed=seed, groups=truth.products
+    ).reshape(-1, classes, classes)
+    return Sampled(value, macro_f1(class_scores(drawn)))
+
+
+def sampled_kappa(answers: Answers, truth: Truth, *, seed: int = SEED) -> Sampled:
     """Return quadratic weighted kappa, and the same in every resample of the products."""
     cells = (truth.stars - 1) * STARS + answers.decided
-    drawn = resampled_counts(cells, STARS * STARS, seed=SEED, groups=truth.products)
+    drawn = resampled_counts(cells, STARS * STARS, seed=seed, groups=truth.products)
     value = quadratic_weighted_kappa(answers.decided + 1, truth.stars, STARS)
     return Sampled(value, kappa_of_counts(drawn.reshape(-1, STARS, STARS)))
 

@@ -8,10 +8,10 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from review_scores import STARS, Answers, Truth, summed
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from shelfwise.evaluate.review_scores import STARS, Answers, Truth, summed
 from shelfwise.metrics.ordinal import quadratic_weighted_kappa
 
 CHOICES = tuple(product((None, "balanced"), (0.3, 1.0, 3.0, 10.0)))
