@@ -74,7 +74,7 @@ def test_a_wrong_column_an_empty_and_a_binary_file_are_clear_errors(
     (tmp_path / "binary.csv").write_bytes(bytes(range(256)) * 50)
     with pytest.raises(DataError, match="is a binary file"):
         run("evaluate", bundle, str(tmp_path / "binary.csv"), "--out", out)
-    (tmp_path / "plain.csv").write_text("text,size\nA review without any stars at all which is a pity.,small\n")
+    (tmp_path / "plain.csv").write_text("text,size\nA long review without any stars which is a pity.,small\n")
     with pytest.raises(ConfigError, match="needs the stars"):
         run("evaluate", bundle, str(tmp_path / "plain.csv"), "--out", out)
 

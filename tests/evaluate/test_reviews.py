@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score, r2_score, roc_auc_score
+from small_reviews import untrained_reviews_bundle
 
 from shelfwise.data.catalog import ReadCount
 from shelfwise.data.reviews import ReviewParts
@@ -16,13 +17,9 @@ from shelfwise.errors import DataError
 from shelfwise.evaluate.review_scores import Answers, Truth, figures, sampled_figures, summed
 from shelfwise.evaluate.reviews import compare_reviews, evaluate_reviews, majority, rated
 from shelfwise.evaluate.tfidf import Tfidf
-from shelfwise.metrics.ordinal import (
-    kappa_of_counts,
-    mean_absolute_error,
-    quadratic_weighted_kappa,
-    r_squared,
-)
+from shelfwise.metrics.ordinal import kappa_of_counts, quadratic_weighted_kappa
 from shelfwise.predict.reviews import ReviewPredictor
+from shelfwise.schema import Review
 
 
 def drawn(rows: int = 400) -> tuple[Answers, Truth]:
@@ -63,12 +60,6 @@ def test_kappa_is_one_for_perfect_answers_and_zero_for_shuffled_ones() -> None:
     assert np.isnan(kappa_of_counts(np.diag([3.0, 0.0])))
 
 
-def test_metrics_of_nothing_are_not_numbers() -> None:
-    none = np.zeros(0)
-    assert np.isnan(mean_absolute_error(none, none.astype(np.int64)))
-    assert np.isnan(r_squared(none, none.astype(np.int64)))
-
-
 def test_every_interval_holds_its_value_and_follows_products() -> None:
     answers, truth = drawn()
     together = Truth(truth.stars, truth.recommended, np.array([f"q{i // 100}" for i in range(400)]))
@@ -104,14 +95,53 @@ def test_a_bundle_is_measured_beside_the_baselines(parts: ReviewParts, tiny_revi
     assert beside["model_minus_tfidf"]["qwk"]["value"] == pytest.approx(difference)
     assert "baselines" in stages
     assert sum(map(sum, found["test"]["confusion"])) == 70
-    assert all(len(case["words"]) <= 160 for case in found["cases"])
+    assert all(len(case["words"]) <= 160 for case in found["cases"]["farthest"])
 
 
 def test_a_bundle_does_not_differ_from_itself(parts: ReviewParts, tiny_reviews_bundle: Path) -> None:
     predictor = ReviewPredictor.load(tiny_reviews_bundle)
-    found = compare_reviews(predictor, predictor, rated(parts, "test"))
+    found = compare_reviews(predictor, predictor, rated(parts, "test"), source="drawn")
     assert all(row["difference"]["value"] == 0 for row in found["metrics"].values())
     assert {row["better"] for row in found["metrics"].values()} == {"neither"}
+    assert found["agreement"]["only_a_right"] == found["agreement"]["only_b_right"] == 0
+    assert sum(found["agreement"].values()) == found["rows"] == 70
+
+
+def test_reviews_that_cannot_be_judged_are_left_out_and_counted(
+    parts: ReviewParts, tiny_reviews_bundle: Path
+) -> None:
+    bare = [
+        Review(id="no stars", text="Lovely."),
+        Review(id="no text", rating=4),
+        Review(id="neither"),
+        Review(id="no words", product="p", text=" ", rating=5),
+    ]
+    more = ReviewParts({**parts.parts, "test": [*parts.parts["test"], *bare]}, parts.count)
+    found = evaluate_reviews(
+        ReviewPredictor.load(tiny_reviews_bundle), more, source="drawn", baselines=False
+    )["data"]
+    assert (found["rows"], found["without_stars"], found["without_text"]) == (71, 2, 1)
+    assert found["without_words"] == 1
+    assert found["constructed"] == 70
+
+
+def test_a_recommendation_that_was_not_learned_is_not_scored(parts: ReviewParts, tmp_path: Path) -> None:
+    predictor = ReviewPredictor.load(untrained_reviews_bundle(tmp_path, aspects=False, recommends=False))
+    found = evaluate_reviews(predictor, parts, source="drawn")
+    assert "recommended_auc" not in found["test"]
+    assert "recommended_auc" not in found["baselines"]["model_minus_tfidf"]
+    assert found["baselines"]["tfidf"]["recommended_auc"]["value"] > 0.5
+
+
+def test_baselines_that_cannot_be_fitted_name_the_remedy(
+    parts: ReviewParts, tiny_reviews_bundle: Path
+) -> None:
+    predictor = ReviewPredictor.load(tiny_reviews_bundle)
+    alike = [review.model_copy(update={"rating": 5}) for review in parts.parts["train"]]
+    for train in ([], alike):
+        few = ReviewParts({**parts.parts, "train": train}, parts.count)
+        with pytest.raises(DataError, match=r"cannot be fitted on the training part.*use --no-baselines"):
+            evaluate_reviews(predictor, few, source="drawn")
 
 
 def test_a_part_without_rated_reviews_is_one_clear_error(parts: ReviewParts) -> None:

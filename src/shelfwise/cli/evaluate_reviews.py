@@ -10,6 +10,7 @@ from shelfwise.cli import data_folders
 from shelfwise.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
+    from shelfwise.data.reviews import ReviewParts
     from shelfwise.data.splits import Part
     from shelfwise.predict.reviews import ReviewPredictor
 
@@ -41,16 +42,17 @@ def evaluate_reviews_bundles(
         )
     watch("reading the reviews", 0.0)
     parts = load_parts(predictors[0].bundle, data)
+    source = Path(data.source).name
     if len(predictors) == 2:
-        _compare(predictors, parts, out, part, seed, watch, table)
+        _compare(predictors, parts, source, out, part, seed, watch, table)
     else:
-        _measure(predictors[0], parts, Path(data.source).name, out, part, seed, baselines, watch, table)
+        _measure(predictors[0], parts, source, out, part, seed, baselines, watch, table)
     return parts.count.failed
 
 
 def _measure(
     predictor: ReviewPredictor,
-    parts: Any,
+    parts: ReviewParts,
     source: str,
     out: Path,
     part: Part,
@@ -87,9 +89,7 @@ def _measure(
             beside = found["baselines"]
             difference = beside["model_minus_tfidf"][name]
             line += [shown(name, beside[who][name]["value"]) for who in ("majority", "tfidf")]
-            line.append(
-                f"{shown(name, difference['value'], sign=True)} ({_interval(name, difference, sign=True)})"
-            )
+            line.append(_difference(name, difference))
         lines.append(tuple(line))
     columns: tuple[str, ...] = ("metric", "value", "95% interval")
     columns += ("majority", "TF-IDF", "difference to TF-IDF") if baselines else ()
@@ -99,7 +99,8 @@ def _measure(
 
 def _compare(
     predictors: list[ReviewPredictor],
-    parts: Any,
+    parts: ReviewParts,
+    source: str,
     out: Path,
     part: Part,
     seed: int,
@@ -110,15 +111,16 @@ def _compare(
     from shelfwise.reports.review_report import NAMES, shown, write_review_comparison
 
     watch("comparing", 0.0)
-    found = compare_reviews(predictors[0], predictors[1], rated(parts, part), seed=seed)
+    found = compare_reviews(
+        predictors[0], predictors[1], rated(parts, part), source=source, part=part, seed=seed
+    )
     page = write_review_comparison(found, out)
     lines: list[tuple[str, ...]] = [
         (
             NAMES[name],
             shown(name, row["a"]["value"]),
             shown(name, row["b"]["value"]),
-            f"{shown(name, row['difference']['value'], sign=True)} "
-            f"({_interval(name, row['difference'], sign=True)})",
+            _difference(name, row["difference"]),
             row["better"],
         )
         for name, row in found["metrics"].items()
@@ -126,6 +128,14 @@ def _compare(
     title = f"A {predictors[0].bundle.label}, B {predictors[1].bundle.label}"
     table(title, lines, ("metric", "A", "B", "B - A, 95% interval", "better"))
     print(f"report:  {page}\nmetrics: {out / 'comparison.json'}")
+
+
+def _difference(name: str, metric: dict[str, Any]) -> str:
+    """Return a difference with its interval, where it has one."""
+    from shelfwise.reports.review_report import shown
+
+    bounds = _interval(name, metric, sign=True)
+    return shown(name, metric["value"], sign=True) + (f" ({bounds})" if bounds else "")
 
 
 def _interval(name: str, metric: dict[str, Any], *, sign: bool = False) -> str:

@@ -42,7 +42,7 @@ def answer_reviews(
         data = resolve_reviews(files[0], folders=data_folders())
         with progress("reviews") as watch:
             counts = predict_reviews(predictor, data, out, watch=watch)
-        return tell_counts(counts, out)
+        return tell_counts(counts, out) - counts.unread
     assert review is not None
     (answer,) = predictor.predict([review])
     if as_json:

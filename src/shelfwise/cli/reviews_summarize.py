@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shelfwise.cli import reviews_app
+from shelfwise.cli import data_folders, reviews_app
 
 if TYPE_CHECKING:
     from shelfwise.data.catalog import ReadCount
@@ -46,7 +46,8 @@ def reviews_summarize(
     from shelfwise.reports.reviews_report import write_reviews_report  # or say now that an extra is missing
 
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    predictor, data = ReviewPredictor.load(bundle, threads=threads), resolve_reviews(reviews)
+    predictor = ReviewPredictor.load(bundle, threads=threads)
+    data = resolve_reviews(reviews, folders=data_folders())
     with _progress() as watch:
         summary = summarize(predictor, data, out, min_mentions=min_mentions, watch=watch)
     write_reviews_report(summary, out)
@@ -54,8 +55,9 @@ def reviews_summarize(
         print(summary.catalogue.model_dump_json())
     else:
         _tell(summary, out)
-    if summary.counts.failed > max_errors:
-        print(f"{summary.counts.failed:,} failed, more than --max-errors {max_errors}", file=sys.stderr)
+    failed = summary.counts.failed - summary.counts.errors["empty_text"]  # nothing to read is no failure
+    if failed > max_errors:
+        print(f"{failed:,} failed, more than --max-errors {max_errors}", file=sys.stderr)
         raise typer.Exit(1)
 
 
@@ -63,7 +65,7 @@ def _tell(summary: Summary, out: Path) -> None:
     """The counts, a short table of aspects, and where everything is."""
     counts, whole = summary.counts, summary.catalogue
     print(f"{counts.rows:,} rows = {counts.ok:,} ok + {counts.failed:,} failed")
-    for kind, count in (*counts.errors.most_common(), *counts.warnings.most_common()):
+    for kind, count in {**counts.warnings, **counts.errors}.items():
         print(f"  {kind}: {count:,}")
     if whole.constructed:
         print(f"{whole.constructed:,} of the reviews are constructed: no figure says anything of a product")

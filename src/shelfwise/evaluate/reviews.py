@@ -9,47 +9,45 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from jaxtyping import Bool
+from jaxtyping import Int64
 from numpy import ndarray
 
 from shelfwise import __version__
 from shelfwise.bundle import ReviewsBundle
 from shelfwise.config import ReviewData, ReviewsConfig
-from shelfwise.data.review_tokens import review_text
+from shelfwise.data.review_tokens import TextReader, load_tokenizer, review_text
 from shelfwise.data.reviews import ReviewParts, load_reviews
 from shelfwise.data.splits import Part
 from shelfwise.errors import DataError
 from shelfwise.evaluate.cost import peak_memory_mb
-from shelfwise.evaluate.review_scores import (
-    DECODING,
-    STARS,
-    Answers,
-    Truth,
-    figures,
-    sampled_figures,
-    summed,
+from shelfwise.evaluate.review_cases import by_field, by_length, describe_reviews
+from shelfwise.evaluate.review_headlines import (
+    DECODINGS,
+    HEADLINES,
+    LOWER_IS_BETTER,
+    as_json,
+    evaluate_answers,
+    headlines_of,
+    other_decodings,
 )
-from shelfwise.metrics.calibration import reliability
-from shelfwise.metrics.classification import class_scores, confusion_matrix
-from shelfwise.metrics.ordinal import quadratic_weighted_kappa
+from shelfwise.evaluate.review_scores import STARS, Answers, Truth, summed
+from shelfwise.metrics.bootstrap import Sampled
 from shelfwise.predict.reviews import ReviewPredictor
 from shelfwise.schema import Review
 
 FORMAT = 1
-HEADLINES = ("accuracy", "qwk", "macro_f1", "mae", "r2", "sentiment_macro_f1", "recommended_auc")
-LOWER_IS_BETTER = ("mae",)
-_ERRORS, _SHOWN = 24, 160
 
 Watch = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class RatedReviews:
-    """Reviews of one part with text and stars, and how the file was read."""
+    """Reviews of one part with text and stars, and how many of the part have not both."""
 
     reviews: list[Review]
-    left_out: int
-    """Reviews of the part without text or without stars."""
+    without_stars: int
+    without_text: int
+    """Of those with stars."""
 
     @property
     def texts(self) -> list[str]:
@@ -77,13 +75,14 @@ def load_parts(bundle: ReviewsBundle, data: ReviewData) -> ReviewParts:
 def rated(parts: ReviewParts, part: Part) -> RatedReviews:
     """The reviews of a part that can be judged; DataError where there is none."""
     some = parts.parts[part]
-    kept = [review for review in some if review.rating is not None and review_text(review)]
+    starred = [review for review in some if review.rating is not None]
+    kept = [review for review in starred if review_text(review)]
     if not kept:
         raise DataError(
             f"no review of the {part} part has both text and stars ({parts.count}); "
             "try another --part, or check data.columns"
         )
-    return RatedReviews(kept, len(some) - len(kept))
+    return RatedReviews(kept, len(some) - len(starred), len(starred) - len(kept))
 
 
 def answers_of(predictor: ReviewPredictor, texts: Sequence[str]) -> Answers:
@@ -114,170 +113,159 @@ def evaluate_reviews(
     """Return everything that `metrics.json` holds; intervals are over products.
 
     With `baselines` the majority's and TF-IDF's figures stand beside, fitted on the training part (needs
-    scikit-learn), and the paired difference to TF-IDF."""
-    test = rated(parts, part)
+    scikit-learn), and the paired difference to TF-IDF; DataError where they cannot be fitted."""
+    bundle, test = predictor.bundle, rated(parts, part)
     truth = test.truth
+    fitted = None
+    if baselines:
+        watch("baselines")
+        fitted = _baseline_answers(parts, test)
     watch("reading")
     said = answers_of(predictor, test.texts)
     watch("intervals")
-    sampled = sampled_figures(said, truth, seed=seed)
-    scores = {name: sampled[name].interval().as_json() for name in HEADLINES if name in sampled}
+    reading: dict[str, Any] = {"temperature": bundle.temperature, "recommends": bundle.reading.recommends}
+    lengths, room = _lengths(bundle, test.texts)
     metrics: dict[str, Any] = {
         "format": FORMAT,
         "task": "reviews",
-        "decoding": DECODING,
-        "bundle": {"name": predictor.bundle.name, "version": predictor.bundle.version},
+        "decoding": DECODINGS,
+        "bundle": {**_identity(predictor), "created": bundle.meta.created},
         "data": {
-            "source": source,
-            "part": part,
-            "rows": len(test.reviews),
-            "left_out": test.left_out,
-            "products": len(np.unique(truth.products)),
+            **_data(test, part, source),
+            "without_words": int((lengths == 0).sum()),
             "read": parts.count.as_dict(),
         },
-        "test": {**scores, "ece": figures(said, truth)["ece"], **_details(said, truth, predictor)},
-        "by_length": _by_length(said, truth, test.texts),
-        "other_decodings": _other_decodings(said, truth),
-        "cases": _confident_errors(said, test.reviews),
+        "test": evaluate_answers(said, truth, **reading, seed=seed),
+        "other_decodings": other_decodings(said, truth, seed=seed),
+        "by_length": by_length(said, truth, lengths, room, seed=seed),
+        "by_field": by_field(said, truth, test.reviews, seed=seed),
+        "cases": describe_reviews(said, test.reviews),
     }
-    if baselines:
-        watch("baselines")
-        metrics["baselines"] = _baselines(parts, test, truth, sampled, seed)
-    metrics["peak_memory_mb"] = peak_memory_mb()
-    metrics["provenance"] = {
+    if fitted is not None:
+        model = headlines_of(said, truth, **reading, seed=seed)
+        metrics["baselines"] = _beside(*fitted, model, truth, seed)
+    return {**metrics, "peak_memory_mb": peak_memory_mb(), "provenance": _provenance(bundle, seed)}
+
+
+def compare_reviews(
+    first: ReviewPredictor,
+    second: ReviewPredictor,
+    test: RatedReviews,
+    *,
+    source: str,
+    part: Part = "test",
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return each headline of A and B, and B - A with a paired 95% interval over products."""
+    truth, texts = test.truth, test.texts
+    said = [answers_of(predictor, texts) for predictor in (first, second)]
+    a, b = (
+        headlines_of(
+            answers,
+            truth,
+            temperature=predictor.bundle.temperature,
+            recommends=predictor.bundle.reading.recommends,
+            seed=seed,
+        )
+        for predictor, answers in zip((first, second), said, strict=True)
+    )
+    right_a, right_b = (answers.decided == truth.stars - 1 for answers in said)
+    return {
+        "format": FORMAT,
+        "task": "reviews",
+        "decoding": DECODINGS,
+        "a": _identity(first),
+        "b": _identity(second),
+        "rows": len(texts),
+        "data": _data(test, part, source),
+        "agreement": {
+            "both_right": int((right_a & right_b).sum()),
+            "only_a_right": int((right_a & ~right_b).sum()),
+            "only_b_right": int((~right_a & right_b).sum()),
+            "both_wrong": int((~right_a & ~right_b).sum()),
+        },
+        "metrics": {name: _compared(name, a[name], b[name]) for name in HEADLINES if name in a and name in b},
+    }
+
+
+def _compared(name: str, a: Sampled, b: Sampled) -> dict[str, Any]:
+    found = (b - a).interval()
+    better = "neither"
+    if found.low > 0 or found.high < 0:
+        better = "B" if (found.low > 0) != (name in LOWER_IS_BETTER) else "A"
+    return {
+        "a": a.interval().as_json(),
+        "b": b.interval().as_json(),
+        "difference": found.as_json(),
+        "better": better,
+    }
+
+
+def _baseline_answers(parts: ReviewParts, test: RatedReviews) -> tuple[dict[str, Any], dict[str, Answers]]:
+    """Return TF-IDF's settings, and what each baseline says of the test reviews."""
+    from shelfwise.evaluate.tfidf import Tfidf
+
+    try:
+        train = rated(parts, "train")
+        validation = rated(parts, "validation") if parts.parts["validation"] else train
+        fitted = Tfidf.fit(train.texts, train.truth, validation.texts, validation.truth)
+    except (DataError, ValueError) as error:  # scikit-learn's, of one class alone or no word that recurs
+        why = str(error).splitlines()[0]
+        raise DataError(
+            f"the baselines cannot be fitted on the training part: {why}; use --no-baselines"
+        ) from error
+    answers = {"majority": majority(train.truth, len(test.reviews)), "tfidf": fitted.answers(test.texts)}
+    return fitted.chosen, answers
+
+
+def _beside(
+    settings: dict[str, Any],
+    answers: dict[str, Answers],
+    model: dict[str, Sampled],
+    truth: Truth,
+    seed: int,
+) -> dict[str, Any]:
+    """Return the baselines' headlines, and the model's minus TF-IDF's."""
+    sampled = {name: headlines_of(said, truth, seed=seed) for name, said in answers.items()}
+    scores = {
+        name: {**as_json(found), "other_decodings": other_decodings(answers[name], truth, seed=seed)}
+        for name, found in sampled.items()
+    }
+    ahead = {name: some - sampled["tfidf"][name] for name, some in model.items() if name in sampled["tfidf"]}
+    return {"tfidf_settings": settings, **scores, "model_minus_tfidf": as_json(ahead)}
+
+
+def _lengths(bundle: ReviewsBundle, texts: Sequence[str]) -> tuple[Int64[ndarray, "N"], int]:
+    """Return the tokens of each text as the bundle counts them, and how many it reads at once."""
+    reader = TextReader(load_tokenizer(bundle.path / "tokenizer.json"), bundle.reading.max_tokens)
+    return reader.lengths(texts), reader.room
+
+
+def _identity(predictor: ReviewPredictor) -> dict[str, Any]:
+    return {"name": predictor.bundle.name, "version": predictor.bundle.version}
+
+
+def _data(test: RatedReviews, part: Part, source: str) -> dict[str, Any]:
+    return {
+        "source": source,
+        "part": part,
+        "rows": len(test.reviews),
+        "products": len(np.unique(test.truth.products)),
+        "without_stars": test.without_stars,
+        "without_text": test.without_text,
+        "constructed": sum(review.constructed for review in test.reviews),
+    }
+
+
+def _provenance(bundle: ReviewsBundle, seed: int) -> dict[str, Any]:
+    """Return what is needed to make these figures again."""
+    return {
         "shelfwise": __version__,
+        "trained_with": bundle.meta.shelfwise,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "onnxruntime": onnxruntime.__version__,
         "seed": seed,
-        "training": predictor.bundle.meta.info.get("training", {}),
-        "config": predictor.bundle.config.model_dump(mode="json"),
+        "training": bundle.meta.info.get("training", {}),
+        "config": bundle.config.model_dump(mode="json"),
     }
-    return metrics
-
-
-def compare_reviews(
-    first: ReviewPredictor, second: ReviewPredictor, test: RatedReviews, *, seed: int = 0
-) -> dict[str, Any]:
-    """Return each headline of A and B, and B - A with a paired 95% interval over products."""
-    truth, texts = test.truth, test.texts
-    a, b = (sampled_figures(answers_of(p, texts), truth, seed=seed) for p in (first, second))
-    rows = {}
-    for name in HEADLINES:
-        if name not in a or name not in b:
-            continue
-        found = (b[name] - a[name]).interval()
-        better = "neither"
-        if found.low > 0 or found.high < 0:
-            better = "B" if (found.low > 0) != (name in LOWER_IS_BETTER) else "A"
-        rows[name] = {
-            "a": a[name].interval().as_json(),
-            "b": b[name].interval().as_json(),
-            "difference": found.as_json(),
-            "better": better,
-        }
-    names = [{"name": p.bundle.name, "version": p.bundle.version} for p in (first, second)]
-    return {
-        **{"format": FORMAT, "task": "reviews", "decoding": DECODING},
-        **{"a": names[0], "b": names[1], "rows": len(texts), "metrics": rows},
-    }
-
-
-def _baselines(
-    parts: ReviewParts, test: RatedReviews, truth: Truth, model: dict[str, Any], seed: int
-) -> dict[str, Any]:
-    from shelfwise.evaluate.tfidf import Tfidf
-
-    train = rated(parts, "train")
-    validation = rated(parts, "validation") if parts.parts["validation"] else train
-    fitted = Tfidf.fit(train.texts, train.truth, validation.texts, validation.truth)
-    systems = {
-        "majority": majority(train.truth, len(test.reviews)),
-        "tfidf": fitted.answers(test.texts),
-    }
-    found: dict[str, Any] = {"tfidf_settings": fitted.chosen}
-    for name, answers in systems.items():
-        sampled = sampled_figures(answers, truth, seed=seed)
-        found[name] = {key: sampled[key].interval().as_json() for key in HEADLINES if key in sampled}
-        if name == "tfidf":
-            found["model_minus_tfidf"] = {
-                key: (model[key] - sampled[key]).interval().as_json() for key in HEADLINES if key in sampled
-            }
-    return found
-
-
-def _details(said: Answers, truth: Truth, predictor: ReviewPredictor) -> dict[str, Any]:
-    """Return the confusion matrix, the scores of each star, and reliability."""
-    labels = truth.stars - 1
-    confusion = confusion_matrix(said.decided, labels, STARS)
-    scores = class_scores(confusion)
-    bins = reliability(said.stars.max(axis=1), said.decided == labels)
-    return {
-        "temperature": predictor.bundle.temperature,
-        "confusion": confusion.tolist(),
-        "per_class": [
-            {
-                "class": str(k + 1),
-                "precision": float(scores.precision[k]),
-                "recall": float(scores.recall[k]),
-                "f1": float(scores.f1[k]),
-                "support": int(scores.support[k]),
-            }
-            for k in range(STARS)
-        ],
-        "reliability": {
-            "edges": bins.edges.tolist(),
-            "count": bins.count.tolist(),
-            "confidence": [None if np.isnan(v) else float(v) for v in bins.confidence],
-            "accuracy": [None if np.isnan(v) else float(v) for v in bins.accuracy],
-        },
-    }
-
-
-def _by_length(said: Answers, truth: Truth, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """Return accuracy and mean distance of the expected stars for thirds of the texts by their length."""
-    lengths = np.array([len(text) for text in texts])
-    edges = np.quantile(lengths, [0, 1 / 3, 2 / 3, 1])
-    found = []
-    for k, name in enumerate(("short", "medium", "long")):
-        last = lengths <= edges[k + 1] if name == "long" else lengths < edges[k + 1]
-        inside: Bool[ndarray, "N"] = (lengths >= edges[k]) & last
-        if inside.any():
-            right = said.decided[inside] == truth.stars[inside] - 1
-            distance = np.abs(said.expected[inside] - truth.stars[inside])
-            found.append(
-                {
-                    "texts": name,
-                    "characters": [int(lengths[inside].min()), int(lengths[inside].max())],
-                    "rows": int(inside.sum()),
-                    "accuracy": float(right.mean()),
-                    "mae": float(distance.mean()),
-                }
-            )
-    return found
-
-
-def _other_decodings(said: Answers, truth: Truth) -> dict[str, Any]:
-    """Return kappa where stars are decided in other ways, for who would choose one; none is a headline."""
-    median = 1 + (said.stars.cumsum(1) < 0.5).sum(1).clip(max=STARS - 1)
-    rounded = np.rint(said.expected).clip(1, STARS).astype(np.int64)
-    return {
-        name: quadratic_weighted_kappa(stars, truth.stars, STARS)
-        for name, stars in (("median", median), ("rounded_mean", rounded))
-    }
-
-
-def _confident_errors(said: Answers, reviews: Sequence[Review]) -> list[dict[str, Any]]:
-    """Return the reviews whose stars are farthest from what was expected, with a few of their words."""
-    gaps = np.array([said.expected[i] - (review.rating or 0) for i, review in enumerate(reviews)])
-    worst = np.argsort(-np.abs(gaps), kind="stable")[:_ERRORS]
-    return [
-        {
-            "id": reviews[i].id,
-            "product": reviews[i].product,
-            "rating": reviews[i].rating,
-            "expected": round(float(said.expected[i]), 3),
-            "words": review_text(reviews[i])[:_SHOWN],
-        }
-        for i in worst
-    ]

@@ -25,6 +25,8 @@ class Counts:
 
     ok: int = 0
     failed: int = 0
+    unread: int = 0
+    """Of the failed ones those that only have nothing to read."""
     kinds: Counter[str] = field(default_factory=Counter)
 
     @property

@@ -49,8 +49,8 @@ def predict_reviews(
             for answer in answers:
                 counts.ok += answer.status == "ok"
                 counts.failed += answer.status == "failed"
-                counts.kinds.update(answer.warnings)
-                counts.kinds.update([answer.error_kind] if answer.error_kind else [])
+                counts.unread += answer.error_kind == "empty_text"
+                counts.kinds.update({*answer.warnings, *([answer.error_kind] if answer.error_kind else [])})
             write([answer.model_dump() for answer in answers])
             watch(counts)
     return counts

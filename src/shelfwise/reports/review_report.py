@@ -28,13 +28,20 @@ NAMES = {
     "accuracy": "Right stars",
     "qwk": "Quadratic weighted kappa",
     "macro_f1": "Macro F1 of the stars",
+    "mae_decided": "Decided stars, mean distance",
     "mae": "Expected stars, mean distance",
     "r2": "Expected stars, R²",
+    "auroc": "Stars, AUROC one against rest",
+    "sentiment_accuracy": "Three-way sentiment, right",
     "sentiment_macro_f1": "Three-way sentiment, macro F1",
     "recommended_auc": "Recommended, AUROC",
+    "nll": "Negative log-likelihood, nats",
+    "ece": "Calibration error (ECE)",
 }
 """Headlines as the page calls them, in its order."""
-SHARES = ("accuracy", "macro_f1", "sentiment_macro_f1")
+CARDS = ("accuracy", "qwk", "mae", "macro_f1", "sentiment_macro_f1", "recommended_auc")
+"""Those that stand out; the table has all."""
+SHARES = ("accuracy", "macro_f1", "sentiment_accuracy", "sentiment_macro_f1", "ece")
 """Those that are shown as percentages."""
 STAR_NAMES = [f"{k} star{'s' if k > 1 else ''}" for k in range(1, 6)]
 
@@ -57,7 +64,7 @@ def review_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) ->
         for key in plots.curve_keys(journal)
     ]
     sections = [("headlines", "Headlines"), ("stars", "Stars"), ("calibration", "Calibration")]
-    sections += [("lengths", "Lengths"), ("errors", "Errors")]
+    sections += [("slices", "Slices"), ("errors", "Errors")]
     sections += [("training", "Training")] if curves else []
     return render(
         "review_report.html",
@@ -67,9 +74,11 @@ def review_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) ->
         sections=[*sections, ("provenance", "Provenance")],
         m=metrics,
         names=NAMES,
+        cards=CARDS,
         said=shown,
         heat=_heat(metrics["test"]["confusion"]),
         stars=STAR_NAMES,
+        slices=_slices(metrics),
         reliability=themed_figure(drawn["reliability"], alt="reliability"),
         curves=curves,
         config=json.dumps(metrics["provenance"]["config"], indent=2),
@@ -77,30 +86,41 @@ def review_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) ->
 
 
 def write_review_comparison(comparison: dict[str, Any], folder: Path) -> Path:
-    """Write `comparison.json` and `report.html`; return the page's path."""
+    """Write `comparison.json`, `differences.png` and `report.html`; return the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "comparison.json", comparison)
-    a, b = comparison["a"]["name"], comparison["b"]["name"]
-    page = render(
+    save_figure(_differences(comparison), folder / "differences.png")
+    write_page(folder / "report.html", review_comparison(comparison))
+    return folder / "report.html"
+
+
+def review_comparison(comparison: dict[str, Any]) -> str:
+    """Return the page that compares two bundles."""
+    a, b = (comparison[which] for which in "ab")
+    names = [
+        one["name"] if a["name"] != b["name"] else f"{one['name']}@{one['version'][:6]}" for one in (a, b)
+    ]
+    return render(
         "review_comparison.html",
         kicker="Comparison of A and B",
-        title=f"{a} and {b}",
-        lead=f"Both read the same {number(comparison['rows'])} reviews; differences are paired.",
-        sections=[("differences", "Differences")],
+        title=" and ".join(names),
+        lead=_comparison_lead(comparison),
+        sections=[("differences", "Differences"), ("agreement", "Agreement")],
         c=comparison,
         names=NAMES,
         said=shown,
+        figure_of_differences=themed_figure(
+            _differences(comparison), alt="difference of each share with its interval"
+        ),
     )
-    write_page(folder / "report.html", page)
-    return folder / "report.html"
 
 
 def figures(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) -> dict[str, Callable[[], Figure]]:
     """Return what draws each plot, by the name of its PNG."""
-    test = metrics["test"]
+    test, bins = metrics["test"], metrics["test"]["reliability"]
     drawn: dict[str, Callable[[], Figure]] = {
         "confusion": partial(plots.confusion_heat_map, test["confusion"], STAR_NAMES),
-        "reliability": partial(plots.reliability_diagram, test["reliability"], test["reliability"]),
+        "reliability": partial(plots.reliability_diagram, bins["before_scaling"], bins["after_scaling"]),
     }
     if keys := plots.curve_keys(journal):
         drawn["learning_curves"] = partial(plots.learning_curves, journal, keys)
@@ -130,6 +150,39 @@ def _lead(metrics: dict[str, Any]) -> str:
     if ahead is None or ahead["value"] is None:
         return words
     return f"{words} Kappa is {shown('qwk', ahead['value'], sign=True)} against TF-IDF's."
+
+
+def _slices(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, dict[str, Any]]]]]:
+    """Return (what the reviews are divided by, [(name of a slice, its scores), ...]) for each table."""
+    lengths = [
+        (
+            f"{'longer than read at once' if row['texts'] == 'windows' else row['texts']}, "
+            f"{number(row['tokens'][0])} – {number(row['tokens'][1])}",
+            row,
+        )
+        for row in metrics["by_length"]
+    ]
+    fields = [(field, [(row["value"], row) for row in rows]) for field, rows in metrics["by_field"].items()]
+    return [("Length in tokens", lengths), *fields]
+
+
+def _differences(comparison: dict[str, Any]) -> Callable[[], Figure]:
+    """Return what draws the differences that percentage points are a measure of."""
+    shares = {name: row for name, row in comparison["metrics"].items() if name in SHARES}
+    return partial(plots.differences, shares)
+
+
+def _comparison_lead(comparison: dict[str, Any]) -> str:
+    row, data = comparison["metrics"]["qwk"], comparison["data"]
+    words = f"Both read the same {number(comparison['rows'])} {data['part']} reviews."
+    if not row["difference"]["ci95"]:
+        return words
+    low, high = (shown("qwk", bound, sign=True) for bound in row["difference"]["ci95"])
+    verdict = (
+        "which does not tell them apart" if row["better"] == "neither" else f"so {row['better']} is better"
+    )
+    ahead = shown("qwk", row["difference"]["value"], sign=True)
+    return f"{words} B minus A in kappa: {ahead} (95% interval {low} to {high}), {verdict}."
 
 
 def _heat(confusion: Sequence[Sequence[int]]) -> list[tuple[str, list[tuple[str, float]]]]:
