@@ -43,6 +43,7 @@ def test_train_evaluate_and_compare_go_together(config: Path, tmp_path: Path) ->
     bundle = str(tmp_path / "run" / "bundle")
     said = run("evaluate", bundle, str(config), "--out", str(tmp_path / "report"))
     assert "TF-IDF" in said
+    assert "…" not in said, "the table is too wide for a terminal of 80 columns"
     metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
     assert metrics["task"] == "reviews"
     page = (tmp_path / "report" / "report.html").read_text()
@@ -50,6 +51,10 @@ def test_train_evaluate_and_compare_go_together(config: Path, tmp_path: Path) ->
     assert "http" not in page.replace("http://www.w3.org", "")
     said = run("evaluate", bundle, bundle, str(config), "--out", str(tmp_path / "both"))
     assert "comparison.json" in said
+    assert "…" not in said
+    compared = json.loads((tmp_path / "both" / "comparison.json").read_text())
+    assert compared["data"]["source"] == "reviews.csv"
+    assert all(row["difference"]["value"] == 0 for row in compared["metrics"].values())
 
 
 def test_baselines_can_be_left_out(config: Path, tiny_reviews_bundle: Path, tmp_path: Path) -> None:

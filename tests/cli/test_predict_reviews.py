@@ -88,12 +88,21 @@ def test_a_bundle_without_aspects_tells_the_rest(run: Run, tmp_path: Path) -> No
 @pytest.mark.parametrize("out", ["answers.csv", "answers.parquet"])
 def test_a_file_goes_to_a_file(run: Run, bundle: Path, tmp_path: Path, out: str) -> None:
     code, said, err = run("predict", bundle, "reviews.csv", "--out", out)
-    assert code == 1
+    assert (code, err) == (0, "")  # nothing to read is told, but no failure
     assert said.splitlines()[0] == f"3 rows = 2 ok + 1 failed -> {out}"
     assert "  empty_text: 1" in said
-    assert err.endswith("1 failed, more than --max-errors 0\n")
     assert (tmp_path / out).exists()
-    assert run("predict", bundle, "reviews.csv", "--out", out, "--max-errors", 1)[0] == 0
+
+
+def test_a_row_that_cannot_be_read_costs_the_budget(run: Run, bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("text,rating\nIt fits me very well and I love it.,five\n")
+    (tmp_path / "bad.json").write_text(
+        json.dumps({"task": "reviews", "data": {"source": "bad.csv", "columns": {"rating": "rating"}}})
+    )
+    code, _, err = run("predict", bundle, "bad.json", "--out", "a.csv")
+    assert code == 1
+    assert err.endswith("1 failed, more than --max-errors 0\n")
+    assert run("predict", bundle, "bad.json", "--out", "a.csv", "--max-errors", 1)[0] == 0
 
 
 def test_a_config_names_the_columns(run: Run, bundle: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`shelfwise data report CATALOG --out DIR`: the exploratory and quality report of a catalogue."""
+"""`shelfwise data report SOURCE --out DIR`: what is in a catalogue, or in a file of reviews, as a page."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shelfwise.cli import data_app
+from shelfwise.cli import data_app, data_folders
+from shelfwise.errors import ConfigError
+
+if TYPE_CHECKING:
+    from shelfwise.config import ReviewData
 
 
 @data_app.command("report")
 def report(
     catalog: Annotated[
-        str, typer.Argument(help="A config, a table, a folder of pictures, or fashion-mnist.")
+        str,
+        typer.Argument(
+            help="A config, a table of products or reviews, a folder of pictures, or fashion-mnist."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for report.html, report.json and the plots.")],
     target: Annotated[
@@ -25,16 +32,59 @@ def report(
     ] = None,
     max_errors: Annotated[int, typer.Option(help="Exit with 1 when more rows than this fail.", min=0)] = 0,
 ) -> None:
-    """Look through a catalogue and report on it.
+    """Look through a catalogue, or through reviews, and report on them.
 
-    Classes, pictures, texts, duplicates, splits and likely label errors, as a page and as JSON."""
+    Of products: classes, pictures, texts, duplicates, splits and likely label errors. Of reviews: stars,
+    lengths, words, products, flags and what cleaning does. As a page and as JSON."""
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    reviews = _reviews_of(catalog)
+    if reviews is None:
+        facts, text = _report_catalog(catalog, out, target)
+    elif target is None:
+        facts, text = _report_reviews(reviews, out)
+    else:
+        raise ConfigError(
+            f"--target {target!r}: '{catalog}' has reviews, and these have no labels; leave it out"
+        )
+    print(text)
+    print(f"report: {out / 'report.html'} (every number: {out / 'report.json'})")
+    if facts["rows"]["failed"] > max_errors:
+        print(
+            f"{facts['rows']['failed']:,} rows failed, more than --max-errors {max_errors}", file=sys.stderr
+        )
+        raise typer.Exit(1)
+
+
+def _reviews_of(argument: str) -> ReviewData | None:
+    """The reviews that the argument means, by the config's task or the table's columns; None for products."""
+    from shelfwise.config import ReviewsConfig, load_run
+    from shelfwise.data.inspect import inspect_file
+    from shelfwise.data.suggest_reviews import is_reviews, resolve_reviews
+
+    path = Path(argument)
+    if path.suffix in (".toml", ".json"):
+        run = load_run(path, folders=data_folders())
+        return run.data if isinstance(run, ReviewsConfig) else None
+    if argument == "fashion-mnist" or path.is_dir() or not is_reviews(inspect_file(path)):
+        return None
+    return resolve_reviews(argument)
+
+
+def _report_reviews(data: ReviewData, out: Path) -> tuple[dict[str, Any], str]:
+    from shelfwise.reports.review_data_report import summary, write_review_data_report
+
+    out.mkdir(parents=True, exist_ok=True)  # or fail now, and not after the work
+    with _progress() as progress:
+        facts = write_review_data_report(data, out, progress=progress)
+    return facts, summary(facts)
+
+
+def _report_catalog(catalog: str, out: Path, target: str | None) -> tuple[dict[str, Any], str]:
     from shelfwise.config import SplitConfig, load_config
     from shelfwise.data.catalog import columns_of, resolve
-    from shelfwise.errors import ConfigError
     from shelfwise.reports.data_page import summary
     from shelfwise.reports.data_report import write_data_report
 
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
     config = resolve(catalog)
     if target is not None:
         known = columns_of(config).labels
@@ -47,13 +97,7 @@ def report(
     out.mkdir(parents=True, exist_ok=True)  # or fail now, and not after the work
     with _progress() as progress:
         facts = write_data_report(config, out, split=split, progress=progress)
-    print(summary(facts))
-    print(f"report: {out / 'report.html'} (every number: {out / 'report.json'})")
-    if facts["rows"]["failed"] > max_errors:
-        print(
-            f"{facts['rows']['failed']:,} rows failed, more than --max-errors {max_errors}", file=sys.stderr
-        )
-        raise typer.Exit(1)
+    return facts, summary(facts)
 
 
 @contextmanager

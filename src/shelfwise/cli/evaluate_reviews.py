@@ -80,19 +80,19 @@ def _measure(
     )
     page = write_review_report(found, predictor.bundle.journal(), out)
     lines: list[tuple[str, ...]] = []
-    for name, label in NAMES.items():
+    for name in NAMES:
         if name not in found["test"]:
             continue
         value = found["test"][name]
-        line = [label, shown(name, value["value"]), _interval(name, value)]
+        line = [name, shown(name, value["value"]), _interval(name, value)]
         if baselines:
             beside = found["baselines"]
             difference = beside["model_minus_tfidf"][name]
             line += [shown(name, beside[who][name]["value"]) for who in ("majority", "tfidf")]
-            line.append(_difference(name, difference))
+            line.append(_interval(name, difference, sign=True))  # alone: all fits a terminal of 80 columns
         lines.append(tuple(line))
     columns: tuple[str, ...] = ("metric", "value", "95% interval")
-    columns += ("majority", "TF-IDF", "difference to TF-IDF") if baselines else ()
+    columns += ("majority", "TF-IDF", "vs TF-IDF, 95%") if baselines else ()
     table(predictor.bundle.label, lines, columns)
     print(f"report:  {page}\nmetrics: {out / 'metrics.json'}")
 
@@ -108,7 +108,7 @@ def _compare(
     table: Table,
 ) -> None:
     from shelfwise.evaluate.reviews import compare_reviews, rated
-    from shelfwise.reports.review_report import NAMES, shown, write_review_comparison
+    from shelfwise.reports.review_report import shown, write_review_comparison
 
     watch("comparing", 0.0)
     found = compare_reviews(
@@ -117,7 +117,7 @@ def _compare(
     page = write_review_comparison(found, out)
     lines: list[tuple[str, ...]] = [
         (
-            NAMES[name],
+            name,
             shown(name, row["a"]["value"]),
             shown(name, row["b"]["value"]),
             _difference(name, row["difference"]),

@@ -29,7 +29,7 @@ from shelfwise.predict.reviews import FEELINGS
 
 DECODINGS = {
     "stars": DECODING,
-    "expected_stars": "mean of the star distribution, for every system",
+    "expected_stars": "mean of that distribution",
     "sentiment": "argmax of the sentiment head for a bundle, and for the baselines of the star probabilities "
     "summed by class (1-2 negative, 3 neutral, 4-5 positive)",
 }

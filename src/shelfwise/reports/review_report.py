@@ -156,7 +156,7 @@ def _slices(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, dict[str
     """Return (what the reviews are divided by, [(name of a slice, its scores), ...]) for each table."""
     lengths = [
         (
-            f"{'longer than read at once' if row['texts'] == 'windows' else row['texts']}, "
+            f"{'longer' if row['texts'] == 'windows' else row['texts']}, "
             f"{number(row['tokens'][0])} – {number(row['tokens'][1])}",
             row,
         )
