@@ -176,6 +176,7 @@ def test_times_are_read_as_utc(write: Callable[..., ReviewData]) -> None:
     moment = datetime(2024, 5, 31, 12, tzinfo=UTC)
     for written in ("2024-05-31T12:00:00Z", "2024-05-31 14:00:00+02:00", "1717156800", "1717156800000"):
         assert time_of(written, "t") == moment
+    assert time_of("20240531", "t") == datetime(2024, 5, 31, tzinfo=UTC)
     assert time_of("", "t") is None
     with pytest.raises(CellError, match="expected a date"):
         time_of("yesterday", "t")

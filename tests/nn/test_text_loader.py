@@ -30,8 +30,13 @@ def test_the_order_follows_from_seed_and_epoch_and_goes_on_in_the_middle() -> No
 
 def test_texts_of_like_length_share_a_batch() -> None:
     data = rows()
-    waste = [batch.ids.eq(0).float().mean().item() for batch in TextLoader(data, 16).batches(0)]
-    assert np.mean(waste) < 0.1
+    lengths = [batch.ids.ne(0).sum(1) for batch in TextLoader(data, 16).batches(0)]
+    assert np.mean([(some.max() - some.min()).item() for some in lengths]) < 8
+
+
+def test_batches_have_few_widths() -> None:
+    widths = {batch.ids.shape[1] for batch in TextLoader(rows(), 16).batches(0)}
+    assert all(width % 16 == 0 for width in widths)
 
 
 def test_a_batch_carries_labels_and_the_teacher() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,8 @@ from shelfwise.schema import Review, RowError, RowWarning
 YES = frozenset({"1", "yes", "y", "true", "t"})
 NO = frozenset({"0", "no", "n", "false", "f"})
 _SHOWN = 60
+_DAY = re.compile(r"(19|20)\d\d[01]\d[0-3]\d")
+"""A date without dashes, which is no Unix time: that would be of 1970."""
 _MILLISECONDS = 1e11
 """Unix times above this are in milliseconds: as seconds it is the year 5138."""
 
@@ -47,7 +50,7 @@ def review_of(number: int, cells: dict[str, Any], config: ReviewData) -> Review:
             raise CellError(columns.id, "", "missing_id", "the id is empty")
         identity = named
     title = _text(cells, columns.title, config) if columns.title is not None else ""
-    # Every field was checked on the way, so that pydantic need not: it would take half of the reading time.
+    # Every field was checked on the way, so that pydantic need not.
     return Review.model_construct(
         id=identity,
         product=None if columns.product is None else text_of(cells.get(columns.product)),
@@ -112,7 +115,7 @@ def time_of(value: Any, column: str) -> datetime | None:
     except ValueError:
         seconds = math.nan
     try:
-        if math.isnan(seconds):
+        if math.isnan(seconds) or _DAY.fullmatch(text):
             moment = datetime.fromisoformat(text)
             return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
         return datetime.fromtimestamp(seconds / 1000 if abs(seconds) > _MILLISECONDS else seconds, UTC)

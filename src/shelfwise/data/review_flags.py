@@ -44,9 +44,9 @@ class Flags:
     def of(self, review: Review) -> tuple[str, ...]:
         """The review's flags, in the order of FLAGS."""
         text = review.text
-        if not text and not review.title:
-            return ("empty_text",)
         found = []
+        if not text and not review.title:
+            found.append("empty_text")
         if is_cut(text):
             found.append("cut_text")
         if not is_english(text):

@@ -17,6 +17,9 @@ from torch import Tensor
 from shelfwise.data.review_tokens import padded
 
 POOL = 50  # batches that are sorted by length together
+WIDTHS = 16
+"""Batches are padded to a multiple of this: torch keeps memory for every width it has seen, and 150 steps of
+any width took 2.8 GB where these took 1.3."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class TextLoader:
         data = self.data
         soft, liked = data.teacher_stars, data.teacher_recommended
         return TextBatch(
-            ids=torch.from_numpy(padded([data.ids[i] for i in rows], data.pad)),
+            ids=torch.from_numpy(padded([data.ids[i] for i in rows], data.pad, multiple=WIDTHS)),
             stars=torch.from_numpy(data.stars[rows]),
             recommended=torch.from_numpy(data.recommended[rows]),
             teacher_stars=None if soft is None else torch.from_numpy(soft[rows].astype(np.float32)),

@@ -17,7 +17,7 @@ from torch import Tensor
 from shelfwise.data.dmaste import TermReview
 from shelfwise.data.review_tokens import TextReader, padded
 from shelfwise.nn.tagger import IMPLIED, TAGS
-from shelfwise.nn.text_loader import deal
+from shelfwise.nn.text_loader import WIDTHS, deal
 from shelfwise.reviews.aspects import LABELS, AspectLabel, LabelledSentence
 from shelfwise.reviews.lexicon import sentence_labels
 from shelfwise.reviews.sentences import sentences
@@ -82,7 +82,7 @@ class AspectLoader:
 
 def collate(rows: Sequence[AspectRow], pad: int) -> AspectBatch:
     """Rows of one batch, padded."""
-    ids = padded([row.ids for row in rows], pad)
+    ids = padded([row.ids for row in rows], pad, multiple=WIDTHS)
     spans = [(i, span) for i, row in enumerate(rows) for span in row.sentences]
     inside = np.zeros((len(spans), ids.shape[1]), np.float32)
     for k, (_, span) in enumerate(spans):
