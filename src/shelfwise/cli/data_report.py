@@ -32,7 +32,7 @@ def report(
     ] = None,
     max_errors: Annotated[int, typer.Option(help="Exit with 1 when more rows than this fail.", min=0)] = 0,
 ) -> None:
-    """Look through a catalogue, or through reviews, and report on them.
+    """Report on a catalogue or on reviews.
 
     Of products: classes, pictures, texts, duplicates, splits and likely label errors. Of reviews: stars,
     lengths, words, products, flags and what cleaning does. As a page and as JSON."""
