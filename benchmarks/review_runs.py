@@ -20,7 +20,7 @@ from shelfwise.train.checkpoint import checkpoints, load_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / "runs" / "bench"
-TEACHERS = {"reviews-distilled": "reviews-minilm"}
+TEACHERS = {"reviews-distilled": "reviews-minilm", "reviews-minilm-taught": "reviews-minilm"}
 """Whose bundles teach a configuration."""
 LOOPS = ("", "hidden-words", "aspects")
 """Folders of a run in which the stages of its training keep their checkpoints."""

@@ -40,9 +40,11 @@ from shelfwise.data.dmaste import read_rated_texts
 from shelfwise.data.review_tokens import review_text
 from shelfwise.data.reviews import ReviewParts, load_reviews
 from shelfwise.data.splits import Part
-from shelfwise.evaluate.review_scores import Answers, Truth, figures, sampled_kappa, summed, transfer_auc
+from shelfwise.evaluate.review_scores import STARS, Answers, Truth, figures, summed, transfer_auc
 from shelfwise.evaluate.tfidf import Tfidf
 from shelfwise.files import replacing
+from shelfwise.metrics.bootstrap import Sampled
+from shelfwise.metrics.ordinal import sampled_kappa
 from shelfwise.predict.review_backend import Precision
 from shelfwise.predict.reviews import ReviewPredictor
 from shelfwise.schema import Review
@@ -115,8 +117,8 @@ def measure(bundle: ReviewsBundle, part: Part, reviews: Path) -> dict[str, Any]:
         "figures": found,
         "int8": {name: rough[name] for name in HEADLINES},
         "int8_change": {name: rough[name] - found[name] for name in HEADLINES},
-        "qwk_sampled": sample_json(sampled_kappa(ours, rated.truth)),
-        "tfidf_qwk_sampled": sample_json(sampled_kappa(theirs, rated.truth)),
+        "qwk_sampled": sample_json(kappa(ours, rated.truth)),
+        "tfidf_qwk_sampled": sample_json(kappa(theirs, rated.truth)),
         "tfidf": figures(theirs, rated.truth),
         "tfidf_chosen": tfidf.chosen,
         "majority": figures(majority(data, len(rated.texts)), rated.truth),
@@ -127,6 +129,11 @@ def measure(bundle: ReviewsBundle, part: Part, reviews: Path) -> dict[str, Any]:
         "megabytes": megabytes(bundle.path),
         "cpu_seconds": cpu_seconds(bundle.path.parent),
     }
+
+
+def kappa(answers: Answers, truth: Truth) -> Sampled:
+    """With its resamples of products, the same for every system: so their differences are paired."""
+    return sampled_kappa(answers.decided + 1, truth.stars, STARS, seed=0, groups=truth.products)
 
 
 def predicted(predictor: ReviewPredictor, texts: Sequence[str]) -> Answers:

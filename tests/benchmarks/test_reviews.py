@@ -16,7 +16,7 @@ import tables
 from review_merge import merged
 
 from shelfwise.bundle import ReviewsBundle
-from shelfwise.evaluate.review_scores import Answers, Truth, auc, figures, sampled_kappa, summed, transfer_auc
+from shelfwise.evaluate.review_scores import Answers, Truth, auc, figures, summed, transfer_auc
 from shelfwise.evaluate.tfidf import Tfidf
 from shelfwise.metrics.ordinal import quadratic_weighted_kappa
 
@@ -61,10 +61,10 @@ def test_figures_are_those_of_the_obvious_loop() -> None:
 
 def test_kappa_is_resampled_by_product() -> None:
     answers, truth = drawn_answers(60)
-    sample = sampled_kappa(answers, truth)
+    sample = reviews.kappa(answers, truth)
     assert sample.value == pytest.approx(figures(answers, truth)["qwk"])
     one = Truth(truth.stars, truth.recommended, np.zeros(60, int))
-    assert sampled_kappa(answers, one).drawn == pytest.approx(sample.value)
+    assert reviews.kappa(answers, one).drawn == pytest.approx(sample.value)
     assert np.std(sample.drawn) > 0
 
 

@@ -23,7 +23,6 @@ from shelfwise.data.pairs import (
     _deal,
     constructed_pairs,
     join_pairs,
-    refuse_constructed,
 )
 from shelfwise.data.synthetic_reviews import synthetic_reviews
 from shelfwise.errors import DataError
@@ -197,14 +196,3 @@ def test_pictures_or_embeddings_of_something_else_are_refused(
         PairDataset(pairs, pictures.take(np.arange(3)))
     with pytest.raises(DataError, match="5 embeddings for 100 reviews"):
         PairDataset(pairs, pictures, np.zeros((5, 2), np.float32))
-
-
-def test_constructed_reviews_are_refused_unless_allowed() -> None:
-    real = Review(id="r1", text="good", rating=5)
-    refuse_constructed([real])
-    refuse_constructed([])
-    refuse_constructed([real, *REVIEWS], allow_constructed=True)
-    with pytest.raises(
-        DataError, match=r"100 of 101 reviews are constructed \('constructed-00001' is the first"
-    ):
-        refuse_constructed([real, *REVIEWS])

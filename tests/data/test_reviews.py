@@ -144,6 +144,11 @@ def test_a_binary_file_is_one_clear_error(write: Callable[..., ReviewData]) -> N
         read(write(bytes(range(256)) * 40))
 
 
+def test_a_folder_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder; reviews are read from a CSV, Parquet or JSONL file"):
+        list(read_reviews(ReviewData(source=str(tmp_path))))
+
+
 def test_a_missing_file_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not found"):
         read(ReviewData(source=str(tmp_path / "none.csv"), columns=COLUMNS))
@@ -211,6 +216,8 @@ def test_only_a_text_at_a_limit_without_an_end_is_cut() -> None:
         ("Este vestido es muy bonito pero me queda pequeño", False),
         ("Cette robe est trop petite pour moi malheureusement", False),
         ("とても かわいい ドレス です ありがとう", False),
+        ("这件衣服很漂亮，但是太小了", False),
+        ("Très chic, à porter", True),
         ("Love it", True),
     ],
 )

@@ -14,7 +14,8 @@ from shelfwise.data.catalog import ReadCount
 from shelfwise.data.reviews import ReviewParts
 from shelfwise.data.synthetic_reviews import synthetic_reviews
 from shelfwise.errors import DataError
-from shelfwise.evaluate.review_scores import Answers, Truth, figures, sampled_figures, summed
+from shelfwise.evaluate.review_headlines import headlines_of
+from shelfwise.evaluate.review_scores import Answers, Truth, figures, summed
 from shelfwise.evaluate.reviews import compare_reviews, evaluate_reviews, majority, rated
 from shelfwise.evaluate.tfidf import Tfidf
 from shelfwise.metrics.ordinal import kappa_of_counts, quadratic_weighted_kappa
@@ -63,7 +64,7 @@ def test_kappa_is_one_for_perfect_answers_and_zero_for_shuffled_ones() -> None:
 def test_every_interval_holds_its_value_and_follows_products() -> None:
     answers, truth = drawn()
     together = Truth(truth.stars, truth.recommended, np.array([f"q{i // 100}" for i in range(400)]))
-    apart, joined = sampled_figures(answers, truth), sampled_figures(answers, together)
+    apart, joined = headlines_of(answers, truth), headlines_of(answers, together)
     for name, sampled in apart.items():
         found = sampled.interval()
         assert found.low < found.value < found.high, name

@@ -17,11 +17,11 @@ from shelfwise.export.onnx import (
     check_parity,
     export_onnx,
     largest_difference,
-    open_session,
     sigmoid,
     softmax,
 )
 from shelfwise.export.quantize import quantize_dynamic_int8
+from shelfwise.export.session import open_session
 
 
 class TwoHeads(nn.Module):

@@ -12,8 +12,9 @@ import pytest
 import torch
 from small_checkpoints import save_small_checkpoint
 
-from shelfwise.export.onnx import export_onnx, open_session
+from shelfwise.export.onnx import export_onnx
 from shelfwise.export.quantize import quantize_dynamic_int8
+from shelfwise.export.session import open_session
 
 pytest.importorskip("transformers", reason="needs the extra 'text' (transformers)")
 

@@ -10,7 +10,8 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor, nn
 
-from shelfwise.export.onnx import check_parity, export_onnx, open_session, softmax
+from shelfwise.export.onnx import check_parity, export_onnx, softmax
+from shelfwise.export.session import open_session
 from shelfwise.export.weights import halved, save_weights, share_weights
 
 

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from shelfwise.config import EncoderConfig
 from shelfwise.errors import ConfigError, DataError, MissingExtraError
-from shelfwise.export.onnx import PARITY, export_onnx, open_session
+from shelfwise.export.onnx import PARITY, export_onnx
+from shelfwise.export.session import open_session
 
 for library in ("transformers", "peft"):
     pytest.importorskip(library, reason=f"needs the extra 'text' ({library})")
@@ -109,8 +110,13 @@ def test_there_is_no_dropout_in_training_mode(checkpoint: Path) -> None:
 
 
 @torch.no_grad()
-def test_the_export_has_one_input_and_any_batch_and_length(checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_export_has_one_input_and_any_batch_and_length(
+    checkpoint: Path, tmp_path: Path, plain: bool
+) -> None:
     encoder, path = load(checkpoint), tmp_path / "encoder.onnx"
+    if plain:
+        encoder.plain_attention()
     example = padded(checkpoint, TEXTS, encoder.pad_id)
     axes = {0: "batch", 1: "length"}
     export_onnx(encoder, example, path, input_name="ids", output_names=["states"], dynamic=axes)

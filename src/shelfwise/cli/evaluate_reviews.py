@@ -94,6 +94,8 @@ def _measure(
     columns: tuple[str, ...] = ("metric", "value", "95% interval")
     columns += ("majority", "TF-IDF", "vs TF-IDF, 95%") if baselines else ()
     table(predictor.bundle.label, lines, columns)
+    if made := found["data"]["constructed"]:
+        print(f"{made:,} of the reviews are constructed: no figure says anything of a product")
     print(f"report:  {page}\nmetrics: {out / 'metrics.json'}")
 
 

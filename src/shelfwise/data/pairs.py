@@ -159,18 +159,6 @@ def join_pairs(picture_ids: Sequence[str], reviews: Sequence[Review]) -> Pairs:
     return Pairs(tuple(picture_ids), rows, tuple(distinct[name] for name in row))
 
 
-def refuse_constructed(reviews: Collection[Review], *, allow_constructed: bool = False) -> None:
-    """Stop before a figure is made from reviews that no buyer wrote: DataError, unless it is allowed.
-
-    For whatever evaluates or summarises reviews, before it begins."""
-    made = [review.id for review in reviews if review.constructed]
-    if made and not allow_constructed:
-        raise DataError(
-            f"{len(made):,} of {len(reviews):,} reviews are constructed ('{made[0]}' is the first): a figure "
-            "from them says nothing of a product; leave them out, or allow constructed reviews on purpose"
-        )
-
-
 def _rows_by_category(reviews: Sequence[Review]) -> dict[str, Int64[ndarray, "M"]]:
     rows: dict[str, list[int]] = {}
     for i, review in enumerate(reviews):

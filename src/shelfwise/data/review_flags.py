@@ -18,6 +18,8 @@ FLAGS = ("empty_text", "cut_text", "not_english", "duplicate_text", "contradicto
 CUTS = (255, 256, 500, 512, 1000, 1024, 2000, 4000, 5000)
 """Lengths that databases and exports cut texts at."""
 NEAR = 4
+LAST_LATIN = "\u024f"
+"""The last letter of Unicode's extended Latin; scripts behind it may not put spaces between words."""
 _FEW_WORDS = 5
 _LEAST_COMMON = 0.12
 _ENDS = (".", "!", "?", '"', "'", ")", "…", "*", ":")
@@ -78,7 +80,12 @@ def is_english(text: str) -> bool:
 
     Tells languages of other scripts and longer texts in the usual European ones; a Dutch or Scottish text, a
     list of product names or a text of typing errors may fool it."""
-    words = _WORD.findall(text[:400].lower())
+    start = text[:400].lower()
+    if not start.isascii():
+        letters = [letter for letter in start if letter.isalpha()]
+        if len(letters) >= _FEW_WORDS and 2 * sum(map(LAST_LATIN.__lt__, letters)) > len(letters):
+            return False
+    words = _WORD.findall(start)
     if len(words) < _FEW_WORDS:
         return True
     return sum(word in COMMON for word in words) >= _LEAST_COMMON * len(words)

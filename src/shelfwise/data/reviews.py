@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from shelfwise.config import CatalogConfig, ReviewData, ReviewsConfig, SplitConfig, TextSplitConfig
 from shelfwise.data.catalog import ReadCount, check_columns
@@ -16,6 +17,7 @@ from shelfwise.data.review_cells import CellError, ReviewRow, review_of
 from shelfwise.data.review_flags import Flags
 from shelfwise.data.splits import PARTS, Part, part_of
 from shelfwise.data.tables import BadRow, RawRow, open_table
+from shelfwise.errors import DataError
 from shelfwise.schema import Review, RowError, RowWarning
 
 
@@ -39,6 +41,8 @@ def read_reviews(config: ReviewData) -> Iterator[Review | RowError | RowWarning]
 
 def review_rows(config: ReviewData) -> Iterator[ReviewRow]:
     """As `read_reviews`, one ReviewRow for each row of the file. Keeps 8-byte hashes of ids and texts."""
+    if Path(config.source).is_dir():
+        raise DataError(f"'{config.source}' is a folder; reviews are read from a CSV, Parquet or JSONL file")
     columns = mapped_columns(config)
     table = open_table(
         CatalogConfig(source=config.source, encoding=config.encoding, delimiter=config.delimiter), columns

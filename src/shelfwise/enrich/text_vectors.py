@@ -64,9 +64,9 @@ class Int8Vectors:
     """onnxruntime on a quantized graph; a vector depends a little on the texts of its batch."""
 
     def __init__(self, path: Path, threads: int | None) -> None:
-        from shelfwise.export.onnx import open_session
+        from shelfwise.export.session import open_session
 
-        self._session = open_session(path, threads=threads)
+        self._session = open_session(path, threads)
 
     def __call__(self, ids: Int64[ndarray, "B L"]) -> Float32[ndarray, "B D"]:
         """One vector a row."""
@@ -107,6 +107,7 @@ def _export_int8(pooled: Pooled, graph: Path) -> None:
             f"precision 'int8' is for encoders below 2 GB, and this one has {size / 1e9:.1f} GB; use 'bf16'"
         )
     graph.parent.mkdir(parents=True, exist_ok=True)
+    pooled.encoder.plain_attention()
     example = _example(pooled.encoder)
     with tempfile.TemporaryDirectory(dir=graph.parent, prefix=".export-") as folder:
         whole = Path(folder) / "fp32.onnx"

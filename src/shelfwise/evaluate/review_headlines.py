@@ -8,22 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Shaped
 from numpy import ndarray
 
 from shelfwise.evaluate.classifier import evaluate_classifier
 from shelfwise.evaluate.headlines import headline_samples
-from shelfwise.evaluate.review_scores import (
-    DECODING,
-    SENTIMENTS,
-    STARS,
-    Answers,
-    Truth,
-    sampled_figures,
-    summed,
-)
-from shelfwise.metrics.bootstrap import Sampled, mean_of
-from shelfwise.metrics.classification import class_scores, confusion_matrix
+from shelfwise.evaluate.review_scores import DECODING, SENTIMENTS, STARS, Answers, Truth, summed
+from shelfwise.metrics.bootstrap import Sampled, mean_of, resampled_counts
+from shelfwise.metrics.classification import auroc_parts, class_scores, confusion_matrix, macro_f1
 from shelfwise.metrics.ordinal import sampled_absolute_error, sampled_kappa, sampled_r_squared
 from shelfwise.predict.reviews import FEELINGS
 
@@ -50,24 +42,42 @@ def headlines_of(
     """Return every headline by name; the same seed and truth make two systems' paired.
 
     `recommended_auc` is left out where the system has not learned it (`recommends`) or nobody says."""
-    found = sampled_figures(answers, truth, seed=seed)
-    if not recommends:
-        found.pop("recommended_auc", None)
-    of_stars = headline_samples(
-        star_logits(answers, temperature),
-        truth.stars - 1,
-        temperature=temperature,
-        groups=truth.products,
-        seed=seed,
-    )
     drawn: dict[str, Any] = {"seed": seed, "groups": truth.products}
-    right = answers.sentiment.argmax(axis=1) == feelings(truth)
-    return found | {
+    labels, decided = truth.stars - 1, answers.decided
+    felt, feeling = np.asarray(answers.sentiment.argmax(axis=1), dtype=np.int64), feelings(truth)
+    logits = star_logits(answers, temperature)
+    of_stars = headline_samples(logits, labels, temperature=temperature, groups=truth.products, seed=seed)
+    found = {
         **{name: of_stars[name] for name in ("auroc", "nll", "ece")},
-        "mae_decided": sampled_absolute_error(answers.decided + 1.0, truth.stars, **drawn),
+        "accuracy": mean_of(decided == labels, **drawn),
+        "qwk": sampled_kappa(decided + 1, truth.stars, STARS, **drawn),
+        "macro_f1": _sampled_f1(decided, labels, STARS, **drawn),
+        "mae_decided": sampled_absolute_error(decided + 1.0, truth.stars, **drawn),
+        "mae": sampled_absolute_error(answers.expected, truth.stars, **drawn),
         "r2": sampled_r_squared(answers.expected, truth.stars, **drawn),
-        "sentiment_accuracy": mean_of(right, **drawn),
+        "sentiment_accuracy": mean_of(felt == feeling, **drawn),
+        "sentiment_macro_f1": _sampled_f1(felt, feeling, SENTIMENTS, **drawn),
     }
+    known = truth.recommended >= 0
+    yes = answers.recommended[known]
+    value, parts = auroc_parts(np.stack([-yes, yes], axis=1), truth.recommended[known])
+    if recommends and not np.isnan(value).any():
+        found["recommended_auc"] = mean_of(parts, seed=seed, groups=truth.products[known])
+    return found
+
+
+def _sampled_f1(
+    said: Int64[ndarray, "N"],
+    labels: Int64[ndarray, "N"],
+    classes: int,
+    *,
+    seed: int,
+    groups: Shaped[ndarray, "N"],
+) -> Sampled:
+    """Return macro-F1 with its resamples."""
+    cells = resampled_counts(labels * classes + said, classes * classes, seed=seed, groups=groups)
+    value = float(macro_f1(class_scores(confusion_matrix(said, labels, classes))))
+    return Sampled(value, macro_f1(class_scores(cells.reshape(-1, classes, classes))))
 
 
 def evaluate_answers(

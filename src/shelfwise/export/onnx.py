@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnxscript import opset18 as op
 from torch import Tensor, nn
 
 from shelfwise.errors import BundleError
+from shelfwise.export.session import open_session
 
 PARITY = 1e-4
 """Largest absolute difference between torch and onnxruntime, on probabilities and unit vectors."""
@@ -77,7 +77,7 @@ def largest_difference(
 
     `links`, one for each output, make of them what is compared. Without, rows of unit length are compared
     as they are and all else as logits."""
-    session = open_session(path, threads=1)
+    session = open_session(path, 1)
     expected = outputs_of(module, inputs)
     got = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
     if [a.shape for a in expected] != [b.shape for b in got]:
@@ -94,15 +94,6 @@ def outputs_of(module: nn.Module, inputs: Tensor) -> list[np.ndarray]:
     """The outputs of `module` in evaluation mode, as arrays."""
     outputs = module.eval()(inputs)
     return [part.float().numpy() for part in (outputs if isinstance(outputs, tuple) else (outputs,))]
-
-
-def open_session(path: Path, *, threads: int | None) -> onnxruntime.InferenceSession:
-    """An onnxruntime CPU session; `threads` for one operator, all cores when None."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

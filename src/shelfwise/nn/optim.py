@@ -74,7 +74,7 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.
     if config.optimizer == "adamw":
         if config.head_lr is not None:
             groups = [part for group in groups for part in _heads_apart(group, model, config.head_lr)]
-        optimizers = [torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99))]
+        optimizers = [torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99), fused=True)]
     elif config.optimizer == "sgd":
         optimizers = [_sgd(groups, config.lr, config.momentum)]
     else:

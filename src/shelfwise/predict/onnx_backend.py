@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Protocol, runtime_checkable
 
 import onnxruntime
@@ -11,6 +10,7 @@ from numpy import ndarray
 
 from shelfwise.bundle import AnyBundle, Bundle
 from shelfwise.errors import BundleError
+from shelfwise.export.session import open_session
 
 
 @runtime_checkable
@@ -55,12 +55,8 @@ def graph_session(bundle: AnyBundle, name: str, threads: int | None) -> onnxrunt
     path = bundle.path / name
     if not path.exists():
         raise BundleError(f"bundle '{bundle.path}' has no {name}; run: shelfwise export {bundle.path}")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = min(threads, os.cpu_count() or 1)
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return open_session(path, threads)
     except Exception as error:  # onnxruntime's errors share no base
         why = str(error).splitlines()[0]
         raise BundleError(

@@ -98,7 +98,7 @@ class ReviewPredictor:
 
     def distributions(self, texts: Sequence[str]) -> ReviewScores:
         """Calibrated probabilities of texts as `review_text` makes them; of one without a word, even odds."""
-        parts = [self._scores(self._read(chunk)) for chunk in _chunks(texts, len)]
+        parts = [self._scores(self._read(chunk, places=False)) for chunk in _chunks(texts, len)]
         if not parts:
             parts = [ReviewScores(np.zeros((0, 5)), np.zeros((0, 3)), np.zeros(0))]
         return ReviewScores(
@@ -210,8 +210,8 @@ class ReviewPredictor:
         assert self.bundle.reading.aspects is not None
         return 2 * len(self.bundle.reading.aspects.aspects)
 
-    def _read(self, texts: Sequence[str]) -> _Read:
-        windows = self._reader.windows(texts)
+    def _read(self, texts: Sequence[str], *, places: bool = True) -> _Read:
+        windows = self._reader.windows(texts, places=places)
         worded = np.array([len(encoding) > 0 for encoding in windows.encodings], bool)
         rows = np.flatnonzero(worded[windows.owner])
         lengths = np.array([len(windows.ids[i]) for i in rows], np.int64)
@@ -233,8 +233,15 @@ class ReviewPredictor:
 
 
 def _pooled(logits: Float[ndarray, "W K"], windows: Windows) -> Float[ndarray, "N K"]:
-    """Logarithms of each text's mean probabilities over its windows."""
-    return np.asarray(np.log(windows.pool(apply_temperature(logits, 1.0)).clip(min=_LEAST)))
+    """Logits of each text: its window's own, or the logarithms of its windows' mean probabilities."""
+    if len(windows.owner) == len(windows.encodings):
+        return logits
+    first = np.searchsorted(windows.owner, np.arange(len(windows.encodings)))
+    pooled = logits[first]
+    several = np.bincount(windows.owner) > 1
+    means = windows.pool(apply_temperature(logits, 1.0))[several]
+    pooled[several] = np.log(means.clip(min=_LEAST))
+    return pooled
 
 
 def _wordless(review: Review, bundle: str, blank: bool) -> ReviewPrediction:

@@ -120,6 +120,8 @@ def _write_graphs(
     module: nn.Module, graph: _Graph, samples: Sequence[Tensor], folder: Path, files: dict[str, Path]
 ) -> dict[str, float]:
     """Write a network's graph and its 8-bit form beside its weights; the largest differences from torch."""
+    if simplify := getattr(module.encoder, "plain_attention", None):
+        simplify()
     served = _served(module)
     whole, plain, small = (folder / f"{graph.name}{end}" for end in (".whole.onnx", ".onnx", ".int8.onnx"))
     export_onnx(

@@ -127,7 +127,7 @@ def _answers(
     """The mean of the teachers' star distributions and chances of a recommendation."""
     found = []
     for path in config.teachers:
-        teacher = ReviewPredictor.load(path)
+        teacher = ReviewPredictor.load(path, precision=config.precision)
         log.info("asking %s for %d texts", teacher.bundle.label, len(texts))
         found.append(teacher.distributions(texts))
     stars = np.mean([scores.stars for scores in found], axis=0)

@@ -152,6 +152,8 @@ def _new_net(
         from shelfwise.nn.pretrained import prepare_tuning
 
         prepare_tuning(net.encoder, config.encoder)  # type: ignore[arg-type]
+        if pick_device(config.train.device).type == "cpu":
+            net.encoder.plain_attention()  # type: ignore[operator]
     return net, architecture
 
 
