@@ -37,7 +37,7 @@ from shelfwise.reviews.lexicon import sentence_labels
 from shelfwise.reviews.terms import find_terms
 from shelfwise.schema import Review
 
-NAMES = ("reviews-distilled", "reviews-minilm")
+NAMES = ("reviews-distilled", "reviews", "reviews-minilm", "reviews-minilm-taught")
 LABEL_FILES = Path(__file__).resolve().parent / "labels"
 REVIEWS = Path("reviews") / "womens-clothing.csv"
 TERMS = Path("reviews") / "aspects-fashion-dev.txt"

@@ -21,7 +21,8 @@ from shelfwise.train.checkpoint import checkpoints, load_checkpoint
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / "runs" / "bench"
 TEACHERS = {"reviews-distilled": "reviews-minilm", "reviews-minilm-taught": "reviews-minilm"}
-"""Whose bundles teach a configuration."""
+"""Whose bundles teach a configuration: that of its own seed, unless `TEACHER_SEEDS` says otherwise."""
+TEACHER_SEEDS = {"reviews-minilm-taught": (0, 1, 2)}
 LOOPS = ("", "hidden-words", "aspects")
 """Folders of a run in which the stages of its training keep their checkpoints."""
 
@@ -52,13 +53,14 @@ def finished_bundles(name: str) -> dict[int, Path]:
 def trained(name: str, seed: int, teacher_seeds: Sequence[int] | None = None) -> ReviewsBundle:
     """The bundle of one configuration and seed, trained now unless it is there.
 
-    Where others teach it, they are those of `teacher_seeds`, of its own seed unless told otherwise."""
+    Where others teach it, they are those of `teacher_seeds`, or else of `TEACHER_SEEDS` or its own seed."""
     out = run_folder(name, seed).relative_to(ROOT)
     # No path of this machine: a run that is finished is told by its configuration.
     command = [sys.executable, "-c", "from shelfwise.cli import main; main()", "train"]
     command += [f"configs/{name}.toml", "--resume", "--out", str(out), "--set", f"train.seed={seed}"]
     if name in TEACHERS:
-        teachers = teacher_bundles(TEACHERS[name], [seed] if teacher_seeds is None else teacher_seeds)
+        seeds = TEACHER_SEEDS.get(name, (seed,)) if teacher_seeds is None else teacher_seeds
+        teachers = teacher_bundles(TEACHERS[name], seeds)
         command += ["--set", f"distill.teachers={json.dumps(teachers)}"]
     attempt(command, ROOT / out)
     return ReviewsBundle.open(ROOT / out / "bundle")

@@ -2,8 +2,8 @@
 
     SHELFWISE_DATA=DIR python benchmarks/reviews.py [NAME ...] [--seeds 0 1 2] [--part validation|test]
 
-NAME is a configuration, configs/NAME.toml: reviews-minilm, reviews-distilled (taught by MiniLM of the same
-seed, or of --teacher-seeds) or reviews. Each is trained once a seed, on one thread, in runs/bench/NAME-SEED,
+NAME is a configuration, configs/NAME.toml: reviews-minilm, reviews-minilm-taught (by those of three seeds),
+reviews-distilled (taught by MiniLM of the same seed, or of --teacher-seeds) or reviews. Each is trained once a seed, on one thread, in runs/bench/NAME-SEED,
 and what is finished is kept. Two seeds may be trained by two processes started by hand: what a seed measured
 is kept in its folder, and every process merges the seeds that are there.
 
@@ -49,7 +49,7 @@ from shelfwise.predict.review_backend import Precision
 from shelfwise.predict.reviews import ReviewPredictor
 from shelfwise.schema import Review
 
-NAMES = ("reviews-minilm", "reviews-distilled", "reviews")
+NAMES = ("reviews-minilm", "reviews-minilm-taught", "reviews-distilled", "reviews")
 ABROAD = ("home", "toy", "pet", "electronics")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 

@@ -22,7 +22,7 @@ README = ROOT / "README.md"
 MARKED = re.compile(r"(<!-- table:(?P<name>[\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
 
-RECIPES = ("reviews-minilm", "reviews-distilled", "reviews")
+RECIPES = ("reviews-minilm-taught", "reviews-minilm", "reviews-distilled", "reviews")
 """Shipped configurations for reviews."""
 PLACE = re.compile(r"{(?P<path>[\w.-]+):(?P<form>[^}]*)}")
 

@@ -123,3 +123,21 @@ def tiny_reviews_bundle(
 
     folder = tmp_path_factory.mktemp("tiny-reviews")
     return train_reviews(tiny_reviews_config, folder, inputs=drawn_review_inputs).path
+
+
+@pytest.fixture(scope="session")
+def products_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A drawn catalogue of 240 products."""
+    from drawn import draw_catalog
+
+    return draw_catalog(tmp_path_factory.mktemp("shop"), 240, size=24)
+
+
+@pytest.fixture(scope="session")
+def tiny_products_bundle(tmp_path_factory: pytest.TempPathFactory, products_table: Path) -> Path:
+    """A products bundle trained on the drawn catalogue once a session."""
+    from small_products import products_config
+
+    from shelfwise.train.products import train_products
+
+    return train_products(products_config(products_table), tmp_path_factory.mktemp("tiny-products")).path

@@ -92,6 +92,33 @@ class Prediction(Frozen):
     """Name and version of the bundle that answered."""
 
 
+class TargetAnswer(Frozen):
+    """What a products bundle says of one target."""
+
+    labels: tuple[str, ...]
+    """The path from coarse to fine, an attribute's one value, or the values that are likelier than not."""
+    probabilities: tuple[Probability, ...]
+    """Of each of `labels`, calibrated; a coarser level's is the sum of its finer ones'."""
+    top: tuple[LabelScore, ...] = ()
+    """The best of the finest classes, the best one first."""
+
+
+class ProductAnswer(Frozen):
+    """What a products bundle says of one product; `status` tells whether it could say anything."""
+
+    id: str
+    status: Literal["ok", "failed"]
+    known: tuple[str, ...] = ()
+    """The modalities that the answer is from, such as `picture` and `text`."""
+    targets: dict[str, TargetAnswer] = {}
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    error_kind: str | None = None
+    """A short stable word for counting, as in `RowError.kind`."""
+    bundle: str | None = None
+    """Name and version of the bundle that answered."""
+
+
 class Review(Frozen):
     """One buyer's review, its texts cleaned; an empty text is the empty string."""
 

@@ -53,7 +53,7 @@ def evaluate(
         bool, typer.Option(help="Of reviews: show majority and TF-IDF, fitted on the training part, beside.")
     ] = True,
 ) -> None:
-    """Measure a bundle of pictures or reviews, or compare two.
+    """Measure a bundle of pictures, products or reviews, or compare two.
 
     Writes metrics.json and a report; of two bundles the paired difference on the same rows."""
     if not 2 <= len(arguments) <= 3:
@@ -63,7 +63,24 @@ def evaluate(
     from shelfwise.data.catalog import resolve
     from shelfwise.predict import Predictor
 
-    if read_task(Path(bundles[0])) == "reviews":
+    task = read_task(Path(bundles[0]))
+    if task == "products":
+        from shelfwise.cli.evaluate_products import evaluate_products_bundle
+
+        with _progress() as watch:
+            failed = evaluate_products_bundle(
+                bundles,
+                catalog,
+                out,
+                part=part.value,
+                seed=seed,
+                threads=threads,
+                watch=watch,
+                table=_print_table,
+            )
+        _check_budget(failed, max_errors)
+        return
+    if task == "reviews":
         from shelfwise.cli.evaluate_reviews import evaluate_reviews_bundles
 
         with _progress() as watch:

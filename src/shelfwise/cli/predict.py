@@ -1,4 +1,4 @@
-"""`shelfwise predict`: what a bundle says of pictures, of a review, or of every row of a file."""
+"""`shelfwise predict`: what a bundle says of pictures, a product, a review, or of every row of a file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def predict(
         typer.Argument(help="Pictures; or one catalogue or reviews file, together with --out."),
     ] = None,
     text: Annotated[str | None, typer.Option(help="A review's text, of a reviews bundle.")] = None,
-    title: Annotated[str | None, typer.Option(help="Its headline.")] = None,
+    title: Annotated[str | None, typer.Option(help="Its headline; or a product's title.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write a file's answers to this .parquet or .csv file.")
     ] = None,
@@ -43,10 +43,11 @@ def predict(
     ] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all when left out.")] = None,
 ) -> None:
-    """Answer for pictures, a review, or a whole file.
+    """Answer for pictures, a product, a review, or a whole file.
 
-    Pictures may have any size and mode; a file's answers are streamed to another."""
-    from shelfwise.bundle import ReviewsBundle, open_bundle
+    Pictures may have any size and mode; a products bundle takes them as those of one product. A file's
+    answers are streamed to another."""
+    from shelfwise.bundle import ProductsBundle, ReviewsBundle, open_bundle
 
     opened, files = open_bundle(bundle), files or []
     if out is not None and len(files) != 1:
@@ -64,6 +65,12 @@ def predict(
             threads=threads,
             precision="int8" if int8 else "fp32",
         )
+    elif isinstance(opened, ProductsBundle):
+        if text is not None or int8:
+            raise DataError(f"'{bundle}' is a products bundle: --text and --int8 are for reviews bundles")
+        from shelfwise.cli.predict_products import answer_products
+
+        failed = answer_products(opened, files, title, out, as_json=json_, threads=threads, top=top)
     else:
         _refuse_review_options(bundle, text, title, files, int8=int8)
         from shelfwise.predict import Predictor

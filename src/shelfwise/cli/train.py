@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,7 +41,7 @@ def train(
         bundle = run(loaded, folder, resume=resume, init_from=init_from, watch=watch, max_errors=max_errors)
     validation = bundle.info.get("validation", {})
     training = bundle.info.get("training", {})
-    figures = ", ".join(f"{name} {value:.4f}" for name, value in validation.items())
+    figures = _figures(validation)
     print(
         f"{bundle.label}: validation {figures or 'accuracy unknown (no labelled validation row)'}, "
         f"{training.get('steps', 0)} steps in {training.get('seconds_train', 0):.0f} s"
@@ -50,6 +50,13 @@ def train(
     catalog = "fashion-mnist" if loaded.data.source == "fashion-mnist" else config
     words = ["shelfwise", "evaluate", str(bundle.path), str(catalog), "--out", str(folder)]
     print(f"next:   {shlex.join(words)}")
+
+
+def _figures(validation: dict[str, Any]) -> str:
+    """Scores by name; of a products run those from all that is known."""
+    nested = [value for value in validation.values() if isinstance(value, dict)]
+    scores = nested[-1] if nested else validation
+    return ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
 
 
 def _train_function(task: str) -> Callable[..., AnyBundle]:
@@ -69,6 +76,10 @@ def _train_function(task: str) -> Callable[..., AnyBundle]:
         from shelfwise.train.reviews import train_reviews
 
         return train_reviews
+    if task == "products":
+        from shelfwise.train.products import train_products
+
+        return train_products
     from shelfwise.train.run import train as train_pictures
 
     return train_pictures

@@ -71,6 +71,9 @@ class PreprocessConfig(Section):
 class SplitConfig(Section):
     """How products are dealt to training, validation and test; by family hash, never by row order."""
 
+    families: Path | None = None
+    """A CSV file of `id` and `family`, where the shop knows which listings are one product; unset, titles and
+    pictures tell."""
     salt: str = "split:"
     """Stands before a family's name when it is hashed; another salt is another split."""
     buckets: int = Field(default=20, ge=3)

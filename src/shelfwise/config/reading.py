@@ -11,15 +11,22 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from shelfwise.config.pictures import Config
+from shelfwise.config.products import ProductsConfig
 from shelfwise.config.reviews import ReviewsConfig
 from shelfwise.config.section import Section
 from shelfwise.errors import ConfigError
 
-C = TypeVar("C", Config, ReviewsConfig)
+AnyConfig = Config | ReviewsConfig | ProductsConfig
+C = TypeVar("C", Config, ReviewsConfig, ProductsConfig)
 
-TASKS: dict[str, type[Config] | type[ReviewsConfig]] = {"pictures": Config, "reviews": ReviewsConfig}
+TASKS: dict[str, type[Config] | type[ReviewsConfig] | type[ProductsConfig]] = {
+    "pictures": Config,
+    "reviews": ReviewsConfig,
+    "products": ProductsConfig,
+}
 _PATHS = {
     "data": ("source", "image_root", "folder"),
+    "split": ("families",),
     "aspects": ("terms", "labels", "validation_labels"),
     "distill": ("teachers",),
 }
@@ -47,9 +54,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return value
 
 
-def load_run(
-    path: Path, overrides: tuple[str, ...] = (), *, folders: tuple[Path, ...] = ()
-) -> Config | ReviewsConfig:
+def load_run(path: Path, overrides: tuple[str, ...] = (), *, folders: tuple[Path, ...] = ()) -> AnyConfig:
     """The configuration in `path`, of whatever task it names, with each `a.b=value` of `overrides` on top.
 
     Relative paths in it are taken from the file's own folder when they exist there, else from the first of
@@ -80,7 +85,7 @@ def parse_config(values: dict[str, Any], *, where: str) -> Config:
     return _wanted(parse_run(values, where=where), Config, where)
 
 
-def _wanted(config: Config | ReviewsConfig, kind: type[C], where: str) -> C:
+def _wanted(config: AnyConfig, kind: type[C], where: str) -> C:
     if isinstance(config, kind):
         return config
     wanted = kind.model_fields["task"].default
@@ -104,7 +109,7 @@ def _placed(name: Any, folders: tuple[Path, ...]) -> Any:
     return name if found is None else str(found / name)
 
 
-def parse_run(values: dict[str, Any], *, where: str) -> Config | ReviewsConfig:
+def parse_run(values: dict[str, Any], *, where: str) -> AnyConfig:
     """A validated configuration; a ConfigError names the first wrong value, with `where` before it."""
     task = values.get("task", "pictures")
     if task not in TASKS:

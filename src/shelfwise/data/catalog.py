@@ -16,12 +16,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shelfwise.config import CatalogConfig, ColumnMap, load_config
+from shelfwise.config import CatalogConfig, ColumnMap, ReviewsConfig, load_run
 from shelfwise.data.cells import Row, product_of
 from shelfwise.data.product_pictures import PicturedProduct, decode_product
 from shelfwise.data.suggest import suggest_catalog
 from shelfwise.data.tables import TREE_MAP, BadRow, RawRow, format_of, open_table
-from shelfwise.errors import DataError
+from shelfwise.errors import ConfigError, DataError
 from shelfwise.schema import Product, RowError, RowWarning
 
 logger = logging.getLogger(__name__)
@@ -137,16 +137,20 @@ def image_root_of(config: CatalogConfig) -> Path:
     return source if source.is_dir() else source.parent
 
 
-def resolve(argument: str) -> CatalogConfig:
+def resolve(argument: str, *, folders: tuple[Path, ...] = ()) -> CatalogConfig:
     """What a CATALOG on the command line means.
 
-    `fashion-mnist`; a .toml or .json config, of which the `[data]` table counts; a picture tree; or a
-    table, whose columns are then guessed as `data inspect` does, and the guess is logged."""
+    `fashion-mnist`; a .toml or .json config, of which the `[data]` table counts (its paths are looked for in
+    `folders`, too); a picture tree; or a table, whose columns are then guessed as `data inspect` does, and
+    the guess is logged."""
     if argument == "fashion-mnist":
         return CatalogConfig()
     path = Path(argument)
     if path.suffix in (".toml", ".json"):
-        return load_config(path).data
+        run = load_run(path, folders=folders)
+        if isinstance(run, ReviewsConfig):
+            raise ConfigError(f"config '{path}' has task = 'reviews'; this needs a catalogue of products")
+        return run.data
     if format_of(path) == "tree":
         return CatalogConfig(source=argument, columns=TREE_MAP, target="label")
     config = suggest_catalog(path).data

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from shelfwise.config import CatalogConfig, Config
 from shelfwise.data.catalog import ReadCount, columns_of, read_pictures
-from shelfwise.data.families import Fingerprints, assign_families
+from shelfwise.data.families import Fingerprints, families_of
 from shelfwise.data.hashing import fingerprint
 from shelfwise.data.labelled import LabelledPictures
 from shelfwise.data.preprocess import Preprocessor
@@ -84,7 +84,7 @@ class Reading:
         classes = tuple(sorted({value for value in self._values if value is not None}))
         numbers = {name: number for number, name in enumerate(classes)}
         labels = np.array([-1 if value is None else numbers[value] for value in self._values], dtype=np.int64)
-        return assign_families(self._prints, self.config.split), labels, classes, tuple(self._prints.ids)
+        return families_of(self._prints, self.config.split), labels, classes, tuple(self._prints.ids)
 
     def __enter__(self) -> Reading:
         return self

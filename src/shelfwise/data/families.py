@@ -8,6 +8,7 @@ compared with the first picture of a group only: a group's pictures all lie with
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
 import tempfile
@@ -22,6 +23,7 @@ from numpy import ndarray
 from shelfwise.config import SplitConfig
 from shelfwise.data.duplicates import near_pairs
 from shelfwise.data.hashing import THUMBNAIL, Fingerprint
+from shelfwise.errors import DataError
 
 _WORDS = re.compile(r"\w+")
 
@@ -130,6 +132,22 @@ def assign_families(
     for name, root in zip(prints.ids, roots, strict=True):
         first[root] = min(name, first.get(root, name))
     return [first[root] for root in roots]
+
+
+def families_of(prints: Fingerprints, config: SplitConfig) -> list[str]:
+    """The family of each product: as `split.families` says, else by `assign_families`.
+
+    A product that the file lacks is a family of its own. DataError where the file cannot be read."""
+    if config.families is None:
+        return assign_families(prints, config)
+    path = config.families
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            known = {row["id"]: row["family"] for row in csv.DictReader(file)}
+    except (OSError, KeyError, csv.Error, UnicodeDecodeError) as error:
+        why = f"it has no column {error}" if isinstance(error, KeyError) else str(error)
+        raise DataError(f"families '{path}' cannot be read: {why}; expected a CSV of id and family") from None
+    return [known.get(name, name) for name in prints.ids]
 
 
 def _equal(values: Iterable[Hashable], rows: Iterable[int]) -> list[tuple[int, int]]:

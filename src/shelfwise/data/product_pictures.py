@@ -61,6 +61,38 @@ def decode_product(
     return first, ()
 
 
+def decode_pictures(
+    product: Product,
+    image_root: Path,
+    *,
+    row: int,
+    most: int,
+    max_pixels: int = 64_000_000,
+    target_side: int | None = None,
+    column: str = "image",
+) -> tuple[list[DecodedPicture], list[RowError], tuple[RowWarning, ...]]:
+    """The first `most` usable pictures of a product, what was wrong with the others, and warnings."""
+    found: list[DecodedPicture] = []
+    bad: list[RowError] = []
+    notes: list[str] = []
+    for position, image in enumerate(product.images):
+        if len(found) == most:
+            notes.append("other_pictures_unused")
+            break
+        try:
+            picture = decode(_source(image, image_root), max_pixels=max_pixels, target_side=target_side)
+        except PictureError as error:
+            shown = f"picture {position + 1}: {_shown(image)}" if len(product.images) > 1 else _shown(image)
+            bad.append(
+                RowError(row=row, column=column, value=shown, kind=error.kind, why=str(error), id=product.id)
+            )
+            continue
+        notes.extend(picture.warnings)
+        found.append(picture)
+    warned = tuple(RowWarning(row=row, column=column, kind=kind, id=product.id) for kind in notes)
+    return found, bad, warned
+
+
 def _source(image: Picture, image_root: Path) -> bytes | Path:
     """The encoded bytes, or the path where they are."""
     if image.data is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from shelfwise.export.session import open_session
 PARITY = 1e-4
 """Largest absolute difference between torch and onnxruntime, on probabilities and unit vectors."""
 
+Inputs = Tensor | tuple[Tensor, ...]
+"""What a module is called with."""
 Link = Callable[[np.ndarray], np.ndarray]
 """From an output to what is compared of it, such as `softmax`."""
 
@@ -33,20 +36,33 @@ def export_onnx(
     output_names: Sequence[str],
     dynamic: dict[int, str],
 ) -> None:
-    """Write `module` in evaluation mode to `path`; `dynamic` names the axes of the input that may vary."""
+    """Write a `module` of one input in evaluation mode to `path`; `dynamic` names the axes that may vary."""
+    inputs = {input_name: (example, dynamic)}
+    export_graph(module, inputs, path, output_names=output_names)
+
+
+def export_graph(
+    module: nn.Module,
+    inputs: Mapping[str, tuple[Tensor, Collection[int]]],
+    path: Path,
+    *,
+    output_names: Sequence[str],
+) -> None:
+    """Write `module` in evaluation mode to `path`; `inputs` has an example of each and its axes that vary."""
     module = module.eval()
-    axes = dict.fromkeys(dynamic, torch.export.Dim.DYNAMIC)
+    axes = tuple(dict.fromkeys(varying, torch.export.Dim.DYNAMIC) for _, varying in inputs.values())
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # onnxscript and torch warn about their own internals here, nothing that a user could change.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             module,
-            (example,),
+            tuple(example for example, _ in inputs.values()),
             dynamo=True,
-            input_names=[input_name],
+            input_names=list(inputs),
             output_names=list(output_names),
-            dynamic_shapes=(axes,),
+            # torch wants them as the signature has them: all of `*parts` together.
+            dynamic_shapes=(axes,) if _takes_any_number(module) else axes,
             external_data=False,
             verbose=False,
             custom_translation_table={torch.ops.aten.cumprod.default: _cumprod},
@@ -58,8 +74,13 @@ def export_onnx(
         onnx.save(_without_shapes_of_weights(program.model_proto), path)
 
 
+def _takes_any_number(module: nn.Module) -> bool:
+    parameters = inspect.signature(module.forward).parameters.values()
+    return any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+
+
 def check_parity(
-    module: nn.Module, inputs: Tensor, path: Path, *, links: Sequence[Link] | None = None
+    module: nn.Module, inputs: Inputs, path: Path, *, links: Sequence[Link] | None = None
 ) -> float:
     """`largest_difference`; a BundleError where it is above `PARITY`."""
     difference = largest_difference(module, inputs, path, links=links)
@@ -71,7 +92,7 @@ def check_parity(
 
 
 def largest_difference(
-    module: nn.Module, inputs: Tensor, path: Path, *, links: Sequence[Link] | None = None
+    module: nn.Module, inputs: Inputs, path: Path, *, links: Sequence[Link] | None = None
 ) -> float:
     """The largest difference between `module` and the file over `inputs`; BundleError for other shapes.
 
@@ -79,7 +100,8 @@ def largest_difference(
     as they are and all else as logits."""
     session = open_session(path, 1)
     expected = outputs_of(module, inputs)
-    got = session.run(None, {session.get_inputs()[0].name: inputs.numpy()})
+    named = zip(session.get_inputs(), _several(inputs), strict=True)
+    got = session.run(None, {given.name: value.numpy() for given, value in named})
     if [a.shape for a in expected] != [b.shape for b in got]:
         raise BundleError(f"export to '{path.name}' gives other shapes than the model")
     links = links or [_comparable] * len(expected)
@@ -90,10 +112,14 @@ def largest_difference(
 
 
 @torch.no_grad()
-def outputs_of(module: nn.Module, inputs: Tensor) -> list[np.ndarray]:
+def outputs_of(module: nn.Module, inputs: Inputs) -> list[np.ndarray]:
     """The outputs of `module` in evaluation mode, as arrays."""
-    outputs = module.eval()(inputs)
+    outputs = module.eval()(*_several(inputs))
     return [part.float().numpy() for part in (outputs if isinstance(outputs, tuple) else (outputs,))]
+
+
+def _several(inputs: Inputs) -> tuple[Tensor, ...]:
+    return inputs if isinstance(inputs, tuple) else (inputs,)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -17,9 +17,9 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
-from shelfwise.export.onnx import Link, outputs_of
+from shelfwise.export.onnx import Inputs, Link, outputs_of
 from shelfwise.files import replacing
 
 TOLERANCE = 1e-3
@@ -30,7 +30,7 @@ _TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT}
 
 
 def halved(
-    module: nn.Module, inputs: Sequence[Tensor], links: Sequence[Link]
+    module: nn.Module, inputs: Sequence[Inputs], links: Sequence[Link]
 ) -> tuple[nn.Module, torch.dtype, float]:
     """A copy of `module` with weights that float16 holds exactly, that type, and what it changes.
 
@@ -87,7 +87,7 @@ class _Stored(NamedTuple):
     transposed: bool = False
 
 
-def _change(one: nn.Module, other: nn.Module, inputs: Tensor, links: Sequence[Link]) -> float:
+def _change(one: nn.Module, other: nn.Module, inputs: Inputs, links: Sequence[Link]) -> float:
     pairs = zip(outputs_of(one, inputs), outputs_of(other, inputs), links, strict=True)
     return float(np.max([np.abs(link(a) - link(b)).max() for a, b, link in pairs]))
 

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from shelfwise.data.labelled import LabelledPictures
 from shelfwise.errors import TrainingError
+from shelfwise.evaluate.cost import peak_memory_mb
 from shelfwise.train.checkpoint import Tree, checkpoints, load_checkpoint, save_checkpoint
 from shelfwise.train.journal import Journal
 from shelfwise.train.loop import (
@@ -50,6 +52,20 @@ class Fitted:
     weights: dict[str, Tensor]
     seconds: float
     cpu_seconds: float
+
+
+def training_cost(run: Run, fitted: Fitted, began: float) -> dict[str, Any]:
+    """What a bundle tells of its training; `began` is when this process began, by `time.perf_counter`."""
+    return {
+        "seconds_train": fitted.seconds,
+        "seconds_total": time.perf_counter() - began,
+        "cpu_seconds": fitted.cpu_seconds,
+        "peak_memory_mb": peak_memory_mb(),
+        "steps": run.step,
+        "device": run.device.type,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from shelfwise.config import ReviewsConfig
 from shelfwise.data.review_tokens import TextReader, load_tokenizer, padded, review_text
 from shelfwise.decide.temperature import fit_temperature
 from shelfwise.errors import ConfigError
-from shelfwise.evaluate.cost import peak_memory_mb
 from shelfwise.metrics.ordinal import quadratic_weighted_kappa
 from shelfwise.nn.encoders import build_review_net
 from shelfwise.nn.review_net import STARS, ReviewNet, ServedReviewNet
@@ -28,7 +27,7 @@ from shelfwise.nn.words import WordEncoder
 from shelfwise.schema import Review
 from shelfwise.train.allocator import keep_freed_memory
 from shelfwise.train.aspects import train_tagger
-from shelfwise.train.fit import Fitted, Validation, Watch, evaluating, fit, load_weights
+from shelfwise.train.fit import Validation, Watch, evaluating, fit, load_weights, training_cost
 from shelfwise.train.hidden_words import learn_hidden_words
 from shelfwise.train.loop import Run
 from shelfwise.train.package_reviews import package_reviews
@@ -114,7 +113,7 @@ def train_reviews(
     info = info.model_copy(
         update={
             "reviews": reviews.model_copy(update={"aspects": aspects, "architecture": architecture}),
-            "info": {**info.info, "training": _cost(run, fitted, began)},
+            "info": {**info.info, "training": training_cost(run, fitted, began)},
         }
     )
     return package_reviews(
@@ -257,16 +256,3 @@ def _info(
 
 def _ratings(reviews: Sequence[Review]) -> Int64[ndarray, "N"]:
     return np.array([-1 if r.rating is None else r.rating - 1 for r in reviews], dtype=np.int64)
-
-
-def _cost(run: Run, fitted: Fitted, began: float) -> dict[str, Any]:
-    return {
-        "seconds_train": fitted.seconds,
-        "seconds_total": time.perf_counter() - began,
-        "cpu_seconds": fitted.cpu_seconds,
-        "peak_memory_mb": peak_memory_mb(),
-        "steps": run.step,
-        "device": run.device.type,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }

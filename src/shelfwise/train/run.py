@@ -19,12 +19,11 @@ from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.tokens import TokenizerConfig
 from shelfwise.decide.temperature import fit_temperature
 from shelfwise.errors import ConfigError
-from shelfwise.evaluate.cost import peak_memory_mb
 from shelfwise.nn.build import build_classifier
 from shelfwise.nn.towers import PictureClassifier
 from shelfwise.train.align import align_text
 from shelfwise.train.allocator import keep_freed_memory
-from shelfwise.train.fit import Fitted, Watch, fit, load_weights, picture_accuracy
+from shelfwise.train.fit import Fitted, Watch, fit, load_weights, picture_accuracy, training_cost
 from shelfwise.train.inputs import Inputs, TrainingRows, fingerprint, load_inputs, make_loader, pixel_chunks
 from shelfwise.train.loop import Run, batched
 from shelfwise.train.objectives import ClassifyPictures
@@ -97,16 +96,6 @@ def _finish(config: Config, data: Inputs, run: Run, fitted: Fitted, *, out: Path
     final: torch.nn.Module = model
     if tokenizer is not None:
         final = _align(model, data, config, tokenizer, temperature)
-    training = {
-        "seconds_train": fitted.seconds,
-        "seconds_total": time.perf_counter() - began,
-        "cpu_seconds": fitted.cpu_seconds,
-        "peak_memory_mb": peak_memory_mb(),
-        "steps": run.step,
-        "device": run.device.type,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }
     info = BundleInfo(
         name=config.name,
         version="",
@@ -119,7 +108,7 @@ def _finish(config: Config, data: Inputs, run: Run, fitted: Fitted, *, out: Path
         temperature=temperature,
         tokenizer=tokenizer,
         info={
-            "training": training,
+            "training": training_cost(run, fitted, began),
             "validation": _validation(logits, data.validation),
             "rows": {"train": len(data.train), "validation": len(data.validation)},
         },

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from shelfwise.bundle import Bundle, ReviewsBundle, open_bundle
-from shelfwise.config import Config, ReviewsConfig
+from shelfwise.bundle import Bundle, ProductsBundle, ReviewsBundle, open_bundle
+from shelfwise.config import Config, ProductsConfig, ReviewsConfig
 from shelfwise.errors import ConfigError, TrainingError
 from shelfwise.train.checkpoint import checkpoints
 
@@ -22,7 +22,9 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def finished(config: Config | ReviewsConfig, out: Path) -> Bundle | ReviewsBundle | None:
+def finished(
+    config: Config | ReviewsConfig | ProductsConfig, out: Path
+) -> Bundle | ReviewsBundle | ProductsBundle | None:
     """The bundle in `out`, if it is whole and came from this very configuration."""
     if not (out / "bundle" / "bundle.json").exists():
         return None

@@ -6,6 +6,9 @@
     picture.onnx         raw uint8 pixels [B, H, W, C] -> logits [B, K] and (with texts) embeddings [B, E]
     text.onnx            token ids [T, L] -> embeddings [T, E]; where there is a text tower
     tokenizer.json       reviews: text to token ids, with character offsets (the `tokenizers` library's form)
+    title.onnx           products: ids of words and pieces -> tokens, and a vector
+    table.onnx           products: ids of values and numbers -> tokens, and a vector
+    fuse.onnx            products: tokens and vectors of each modality -> logits of each target, unit vectors
     review.onnx          reviews: token ids [B, L] -> stars [B, 5], sentiment [B, 3], recommended [B, 2]
     aspects.onnx         reviews: token ids [B, L] -> scores of each token for each aspect
     *.int8.onnx          the same in 8 bits
@@ -24,19 +27,18 @@ import tempfile
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from shelfwise import __version__
-from shelfwise.config import Config, ReviewsConfig, Section, parse_run
-from shelfwise.data.tokens import TokenizerConfig
+from shelfwise.bundle.info import FORMAT, BundleInfo, ProductsInfo, ReviewsInfo
+from shelfwise.config import Config, ProductsConfig, ReviewsConfig, parse_run
 from shelfwise.errors import BundleError, ConfigError
 
-FORMAT = 1
 NEEDED = {
     "pictures": ("config.json", "model.safetensors", "picture.onnx"),
     "reviews": ("config.json", "model.safetensors", "tokenizer.json", "review.onnx"),
+    "products": ("config.json", "model.safetensors", "picture.onnx", "title.onnx", "fuse.onnx"),
 }
 """Files that no bundle of a task is without."""
 EXPORTS = (
@@ -46,68 +48,14 @@ EXPORTS = (
     "review.int8.onnx",
     "aspects.onnx",
     "aspects.int8.onnx",
+    "title.onnx",
+    "table.onnx",
+    "fuse.onnx",
 )
 """Files that follow from the others, and that `shelfwise export` writes afresh."""
 
 
 _LARGEST_JSON = 64 << 20
-
-FileName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
-"""A plain name, since a bundle may come from strangers and its files are read and copied by name."""
-
-
-class AspectsInfo(Section):
-    """How the tagger's scores become opinions."""
-
-    aspects: tuple[str, ...]
-    """Shop aspects, in the order of the scores; each has a positive and a negative one."""
-    thresholds: tuple[float, ...]
-    """Probability from which an opinion is stated, one for each aspect (chosen on validation)."""
-    terms: bool = False
-    """Whether aspect terms were learned."""
-
-
-class ReviewsInfo(Section):
-    """How a reviews bundle reads a text and calibrates its answers."""
-
-    max_tokens: int = Field(ge=8)
-    """Tokens read at once; longer texts are read in windows."""
-    architecture: dict[str, Any] | None = None
-    """Of a pretrained encoder, in its own library's words; our own follows from the configuration."""
-    tokens: dict[str, float] = {}
-    """Statistics of the training texts' lengths in tokens."""
-    sentiment_temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    recommended_temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    recommends: bool = True
-    """Whether the training file said who recommends the product."""
-    aspects: AspectsInfo | None = None
-
-
-class BundleInfo(Section):
-    """The content of `bundle.json`."""
-
-    format: int = FORMAT
-    task: Literal["pictures", "reviews"] = "pictures"
-    name: str
-    version: str
-    """The first 12 hex digits of a hash over all files: the same files, the same version."""
-    created: str
-    shelfwise: str = __version__
-    target: str
-    classes: tuple[str, ...]
-    source: str
-    """The training domain, such as `fashion-mnist` or the catalogue's file name."""
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    """Normalisation statistics of the training pixels, per channel, for pixels in 0..1."""
-    temperature: float = Field(gt=0, allow_inf_nan=False)
-    tokenizer: TokenizerConfig | None = None
-    reviews: ReviewsInfo | None = None
-    """What a reviews bundle needs besides."""
-    info: dict[str, Any] = Field(default_factory=dict)
-    """`training` (seconds_train, seconds_total, cpu_seconds, peak_memory_mb ...), `validation`, `rows`."""
-    files: dict[FileName, str] = Field(default_factory=dict)
-    """File name to sha256."""
 
 
 class AnyBundle:
@@ -196,7 +144,29 @@ class ReviewsBundle(AnyBundle):
         return self.meta.reviews
 
 
-def open_bundle(path: Path, *, unchecked: Collection[str] = ()) -> Bundle | ReviewsBundle:
+class ProductsBundle(AnyBundle):
+    """An opened products bundle."""
+
+    def __init__(self, path: Path, info: BundleInfo, config: ProductsConfig) -> None:
+        super().__init__(path, info)
+        self.config = config
+
+    @classmethod
+    def open(cls, path: Path, *, unchecked: Collection[str] = ()) -> ProductsBundle:
+        """The products bundle in the folder `path`; see `open_bundle`."""
+        bundle = open_bundle(path, unchecked=unchecked)
+        if not isinstance(bundle, cls):
+            raise BundleError(f"'{path}' is a {bundle.meta.task} bundle; this needs one of products")
+        return bundle
+
+    @property
+    def reading(self) -> ProductsInfo:
+        """Targets, modalities and calibration."""
+        assert self.meta.products is not None
+        return self.meta.products
+
+
+def open_bundle(path: Path, *, unchecked: Collection[str] = ()) -> Bundle | ReviewsBundle | ProductsBundle:
     """The bundle in the folder `path`, of whatever task; every file is checked against its recorded sha256.
 
     Files named in `unchecked` may be damaged or missing: `shelfwise export` writes them afresh."""
@@ -217,7 +187,10 @@ def open_bundle(path: Path, *, unchecked: Collection[str] = ()) -> Bundle | Revi
         for name in {**dict.fromkeys(NEEDED[info.task]), **info.files}.keys() - set(unchecked):
             _check_file(path, name, info.files.get(name))
         config = parse_run(_read_json(path / "config.json"), where=str(path / "config.json"))
-        if config.task != info.task or (info.task == "reviews") != (info.reviews is not None):
+        told = {"reviews": info.reviews, "products": info.products}
+        if config.task != info.task or any(
+            (info.task == task) != (it is not None) for task, it in told.items()
+        ):
             raise ValueError(f"bundle.json is of task {info.task!r}, config.json of {config.task!r}")
     except (OSError, ValueError, ConfigError) as error:
         raise BundleError(f"bundle '{path}' is damaged: {_first_line(error)}") from None
@@ -225,8 +198,13 @@ def open_bundle(path: Path, *, unchecked: Collection[str] = ()) -> Bundle | Revi
 
 
 def write_bundle(
-    path: Path, *, info: BundleInfo, config: Config | ReviewsConfig, files: dict[str, Path], card: str
-) -> Bundle | ReviewsBundle:
+    path: Path,
+    *,
+    info: BundleInfo,
+    config: Config | ReviewsConfig | ProductsConfig,
+    files: dict[str, Path],
+    card: str,
+) -> Bundle | ReviewsBundle | ProductsBundle:
     """Write a whole bundle beside `path`, then put it there in one rename; an older bundle is replaced.
 
     `files` maps names within the bundle to files that are copied; version and file hashes are filled in.
@@ -277,9 +255,13 @@ def read_task(path: Path) -> str:
     return str(raw.get("task", "pictures")) if isinstance(raw, dict) else "pictures"
 
 
-def _opened(path: Path, info: BundleInfo, config: Config | ReviewsConfig) -> Bundle | ReviewsBundle:
+def _opened(
+    path: Path, info: BundleInfo, config: Config | ReviewsConfig | ProductsConfig
+) -> Bundle | ReviewsBundle | ProductsBundle:
     if isinstance(config, ReviewsConfig):
         return ReviewsBundle(path, info, config)
+    if isinstance(config, ProductsConfig):
+        return ProductsBundle(path, info, config)
     return Bundle(path, info, config)
 
 

@@ -1,0 +1,92 @@
+"""What `shelfwise predict` does with a products bundle: pictures, a title, both, or a whole catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shelfwise.cli import data_folders
+from shelfwise.cli.predict import PICTURES, progress, tell_counts
+from shelfwise.errors import DataError
+
+if TYPE_CHECKING:
+    from shelfwise.bundle import ProductsBundle
+    from shelfwise.schema import Product, ProductAnswer, TargetAnswer
+
+
+def answer_products(
+    bundle: ProductsBundle,
+    files: list[str],
+    title: str | None,
+    out: Path | None,
+    *,
+    as_json: bool,
+    threads: int | None,
+    top: int,
+) -> int:
+    """Print the answer for one product, or stream a catalogue's answers; how many failed.
+
+    Several pictures are pictures of one product. DataError where it is not clear what to ask."""
+    from shelfwise.predict.product_backend import OnnxProductBackend
+    from shelfwise.predict.products import ProductPredictor
+
+    if out is not None:
+        from shelfwise.predict.answer_files import check_suffix
+
+        check_suffix(out)
+        if title is not None:
+            raise DataError("--title is of one product, --out is for a catalogue: give either")
+        from shelfwise.data.catalog import resolve
+        from shelfwise.predict.product_stream import predict_products
+
+        config = resolve(files[0], folders=data_folders())
+        predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads))
+        with progress("products") as watch:
+            counts = predict_products(predictor, config, out, top=top, watch=watch)
+        return tell_counts(counts, out)
+    product = _product(bundle, files, title)
+    predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads))
+    (answer,) = predictor.predict([product], Path(), top=top)
+    if as_json:
+        print(answer.model_dump_json())
+    else:
+        _tell(answer)
+    return int(answer.status == "failed")
+
+
+def _product(bundle: ProductsBundle, files: list[str], title: str | None) -> Product:
+    """The product that the pictures and the title are of."""
+    from shelfwise.schema import Picture, Product
+
+    tables = {".csv", ".parquet", ".jsonl", ".toml", ".json", ".gz"}
+    other = [file for file in files if Path(file).suffix.lower() not in PICTURES]
+    if any(Path(file).suffix.lower() in tables for file in other):
+        raise DataError(f"'{other[0]}' is a catalogue: add --out FILE.parquet or --out FILE.csv")
+    if not files and not (title or "").strip():
+        raise DataError(f"'{bundle.path}' is a products bundle: name pictures, a --title, or both")
+    images = tuple(Picture(path=str(Path(file).absolute())) for file in files)
+    return Product(id=files[0] if files else "title", images=images, title=title or None)
+
+
+def _tell(answer: ProductAnswer) -> None:
+    """The answer on a terminal."""
+    if answer.status == "failed":
+        print(f"failed: {answer.error}")
+        return
+    width = max(map(len, answer.targets))
+    for name, said in answer.targets.items():
+        print(f"{name:<{width}}  {_said(said)}")
+    print(f"from {' and '.join(answer.known)}, by {answer.bundle}")
+    for warning in answer.warnings:
+        print(f"warning: {warning}")
+
+
+def _said(said: TargetAnswer) -> str:
+    """Labels with their probabilities, and what else it may be."""
+    stated = " > ".join(
+        f"{label} {probability:.1%}"
+        for label, probability in zip(said.labels, said.probabilities, strict=True)
+    )
+    others = [score for score in said.top if score.label not in said.labels[-1:]]
+    then = ", ".join(f"{score.label} {score.probability:.1%}" for score in others)
+    return (stated or "none likely") + (f"; else {then}" if then else "")

@@ -1,0 +1,153 @@
+"""What a products run is made of: targets, towers for picture, text and table, fusion, the shared space."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from shelfwise.config.pictures import (
+    AugmentConfig,
+    CatalogConfig,
+    ModelConfig,
+    PreprocessConfig,
+    SplitConfig,
+)
+from shelfwise.config.section import Section
+from shelfwise.config.training import Root, TrainConfig
+
+
+class TargetConfig(Section):
+    """One thing to be said of a product: a category path, an attribute, or several values at once."""
+
+    labels: tuple[str, ...] = Field(min_length=1)
+    """Keys of `data.columns.labels`: the levels of a path from coarse to fine, or the one of an attribute."""
+    several: bool = False
+    """A product may have several values of it at once, such as materials."""
+    weight: float = Field(default=1.0, gt=0)
+    """Of its loss among all targets'."""
+    coarse: float = Field(default=0.0, ge=0)
+    """Weight of the coarser levels' losses beside the finest known one's."""
+    adjust: float = Field(default=0.0, ge=0)
+    """Logit adjustment for rare classes: so many times the log prior (arXiv:2007.07314, equation 10)."""
+
+    @model_validator(mode="after")
+    def _flat(self) -> TargetConfig:
+        if self.several and len(self.labels) > 1:
+            raise ValueError("several values at once have no levels; give one label")
+        return self
+
+
+class PictureTowerConfig(ModelConfig):
+    """The picture tower: our own convolutions, trained from scratch, or a checkpoint of transformers."""
+
+    stem: int = Field(default=32, gt=0)
+    """Channels of the stem."""
+    stem_stride: Literal[1, 2] = 2
+    """2 halves the resolution at once."""
+    widths: tuple[int, ...] = Field(default=(64, 128, 256), min_length=1)
+    """Channels of each stage."""
+    downsample: tuple[Literal["stride", "pool"], ...] = ("pool", "pool", "pool")
+    """How each stage halves the resolution."""
+    most: int = Field(default=4, gt=0)
+    """Pictures of a product that are looked at; further ones are counted as a warning."""
+
+
+class TitleTowerConfig(Section):
+    """The text tower, for title and description."""
+
+    buckets: int = Field(default=32_768, ge=64)
+    """Ids that words, pairs of words and character n-grams are hashed to."""
+    words: int = Field(default=24, ge=1)
+    """Words that are read; each is a token for attention."""
+    pieces: int = Field(default=160, ge=1)
+    """Pairs of words and character n-grams that are read."""
+    width: int = Field(default=256, gt=0)
+    """Dimensions of the bag."""
+    hide: float = Field(default=0.1, ge=0, lt=1)
+    """Share of ids that are hidden in training."""
+
+
+class TableConfig(Section):
+    """The shop's own columns as input."""
+
+    fields: tuple[str, ...] = ()
+    """Keys of `data.columns.fields`. Never one that says the target."""
+    buckets: int = Field(default=4096, ge=2)
+    """Ids that values are hashed to."""
+
+
+FusionName = Literal["picture", "text", "late", "concat", "gated", "cross_attention", "bottleneck"]
+
+
+class FusionConfig(Section):
+    """How what is known of a product becomes one vector; see `nn.fusion.FUSIONS`."""
+
+    kind: FusionName = "gated"
+    """Which strategy."""
+    width: int = Field(default=256, gt=0)
+    """Dimensions of every modality's vectors and of the fused one."""
+    subsets: Literal["all", "dropout"] = "all"
+    """What is asked in training: every subset of the modalities in every step, or one, each modality being
+    left out of a row with probability `dropout`."""
+    dropout: float = Field(default=0.15, ge=0, lt=1)
+    """Modality dropout."""
+
+
+class SharedConfig(Section):
+    """The space that pictures and texts share."""
+
+    width: int = Field(default=128, gt=0)
+    """Its dimensions."""
+    loss: Literal["infonce", "sigmoid", "none"] = "infonce"
+    """The contrastive loss: CLIP's, SigLIP's, or none and no shared space."""
+    weight: float = Field(default=1.0, gt=0)
+    """Of the contrastive loss beside the targets'."""
+    category: float = Field(default=0.0, ge=0, lt=1)
+    """Share of a row's target that goes to rows of the same finest category; the rest to its own family."""
+    chunk: int = Field(default=1024, gt=0)
+    """Rows whose similarities are held at once: bounds memory at large batches."""
+
+
+class ProductsConfig(Root):
+    """The root of a products run: one model for pictures, text and table."""
+
+    task: Literal["products"] = "products"
+    """What is learned."""
+    name: str = "products"
+    """The bundle's name, and that of the run's folder under `runs`."""
+    data: CatalogConfig = CatalogConfig()
+    split: SplitConfig = SplitConfig()
+    preprocess: PreprocessConfig = PreprocessConfig(height=80, width=60, channels=3, fit="pad")
+    targets: dict[str, TargetConfig] = {}
+    """What to learn, by name; where empty, every label is an attribute of its own."""
+    picture: PictureTowerConfig = PictureTowerConfig()
+    title: TitleTowerConfig = TitleTowerConfig()
+    table: TableConfig = TableConfig()
+    fusion: FusionConfig = FusionConfig()
+    shared: SharedConfig = SharedConfig()
+    augment: AugmentConfig = AugmentConfig(fill=255)
+    train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _labels_exist(self) -> ProductsConfig:
+        known = self.data.columns.labels
+        for name, target in self.targets.items():
+            for label in target.labels:
+                if label not in known:
+                    there = ", ".join(known) or "none"
+                    raise ValueError(
+                        f"targets.{name}: '{label}' is no label of data.columns, which has: {there}"
+                    )
+        told = {known[label] for target in self.asked.values() for label in target.labels}
+        for name in self.table.fields:
+            if name not in self.data.columns.fields:
+                raise ValueError(f"table.fields: '{name}' is none of data.columns.fields")
+            if self.data.columns.fields[name] in told:
+                raise ValueError(f"table.fields: '{name}' is a target's column: it would tell the answer")
+        return self
+
+    @property
+    def asked(self) -> dict[str, TargetConfig]:
+        """The targets in force."""
+        return self.targets or {name: TargetConfig(labels=(name,)) for name in self.data.columns.labels}

@@ -1,0 +1,132 @@
+"""What a model takes in of products: pixels, hashed words and pieces of their text, and table values.
+
+B products, P pictures of all of them, L words, S pieces, F table fields; ids of 0 are padding.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+from numpy import ndarray
+
+from shelfwise.config import Section, TableConfig, TitleTowerConfig
+from shelfwise.data.product_rows import ProductRows
+from shelfwise.schema import FieldValue
+
+_WORD = re.compile(r"[^\W_]+")
+GRAMS = (3, 4, 5)
+"""Lengths of character n-grams."""
+
+
+@dataclass(frozen=True)
+class ProductInput:
+    """Raw input for B products; the networks normalise and embed, so no other place can."""
+
+    pixels: UInt8[ndarray, "P H W C"]
+    owner: Int64[ndarray, "P"]
+    """Which product each picture is of; ascending."""
+    words: Int64[ndarray, "B L"]
+    """In their order."""
+    pieces: Int64[ndarray, "B S"]
+    """Pairs of words, then character n-grams."""
+    values: Int64[ndarray, "B F"]
+    """Each field's hashed value; of a number that of its field."""
+    numbers: Float32[ndarray, "B F"]
+    """Standardised; 0 where the field is no number."""
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+class FieldScale(Section):
+    """Mean and deviation of a field's numbers among the training products."""
+
+    mean: float = 0.0
+    std: float = 1.0
+
+
+def words_and_pieces(text: str, config: TitleTowerConfig) -> tuple[list[int], list[int]]:
+    """Hashed words of a text, and its pairs of words and character n-grams, cut to what is read.
+
+    Pairs come first, so that a cut loses n-grams first; an n-gram that is a whole word is left out."""
+    words = _WORD.findall(text.casefold())
+    pairs = [f"p:{a} {b}" for a, b in pairwise(words)]
+    marked = [f"<{word}>" for word in words]
+    grams = [f"c:{word[i : i + n]}" for word in marked for n in GRAMS for i in range(len(word) - n + 1)]
+    return (
+        [_hashed(f"w:{word}", config.buckets) for word in words[: config.words]],
+        [_hashed(piece, config.buckets) for piece in (pairs + grams)[: config.pieces]],
+    )
+
+
+def text_input(
+    texts: Sequence[str], config: TitleTowerConfig
+) -> tuple[Int64[ndarray, "B L"], Int64[ndarray, "B S"]]:
+    """Word and piece ids of texts, as wide as the longest."""
+    found = [words_and_pieces(text, config) for text in texts]
+    return _padded([words for words, _ in found]), _padded([pieces for _, pieces in found])
+
+
+def table_input(
+    fields: dict[str, tuple[FieldValue, ...]], rows: int, config: TableConfig, scales: dict[str, FieldScale]
+) -> tuple[Int64[ndarray, "B F"], Float32[ndarray, "B F"]]:
+    """Value ids and standardised numbers of each of `config.fields`; 0 where a product has none."""
+    values = np.zeros((rows, len(config.fields)), np.int64)
+    numbers = np.zeros((rows, len(config.fields)), np.float32)
+    for place, name in enumerate(config.fields):
+        scale = scales.get(name, FieldScale())
+        for row, value in enumerate(fields[name]):
+            if value is None or value == ():
+                continue
+            if isinstance(value, float):
+                if math.isfinite(value):
+                    values[row, place] = _hashed(f"{name}#", config.buckets)
+                    numbers[row, place] = np.clip((value - scale.mean) / scale.std, -10, 10)
+                continue
+            said = "|".join(sorted(value)) if isinstance(value, tuple) else value
+            values[row, place] = _hashed(f"{name}={said.casefold()}", config.buckets)
+    return values, numbers
+
+
+def input_of(
+    rows: ProductRows,
+    places: Int64[ndarray, "B"],
+    title: TitleTowerConfig,
+    table: TableConfig,
+    scales: dict[str, FieldScale],
+) -> ProductInput:
+    """Model input of some of the rows."""
+    some = rows.take(places)
+    words, pieces = text_input(some.titles, title)
+    values, numbers = table_input(some.fields, len(some), table, scales)
+    owner = np.repeat(np.arange(len(some)), some.counts)
+    return ProductInput(rows.pool[some.places], owner, words, pieces, values, numbers)
+
+
+def field_scales(rows: ProductRows) -> dict[str, FieldScale]:
+    """The scale of each field that holds numbers."""
+    found = {}
+    for name, values in rows.fields.items():
+        numbers = np.array([v for v in values if isinstance(v, float) and math.isfinite(v)])
+        if len(numbers):
+            found[name] = FieldScale(mean=float(numbers.mean()), std=float(numbers.std()) or 1.0)
+    return found
+
+
+def _hashed(piece: str, buckets: int) -> int:
+    """An id in 1 to buckets - 1."""
+    return zlib.crc32(piece.encode("utf-8", "replace")) % (buckets - 1) + 1
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> Int64[ndarray, "B L"]:
+    out = np.zeros((len(rows), max([1, *map(len, rows)])), np.int64)
+    for i, row in enumerate(rows):
+        out[i, : len(row)] = row
+    return out

@@ -1,0 +1,52 @@
+"""The classes of a target among a shop's products, and each product's labels as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from numpy import ndarray
+
+from shelfwise.config import TargetConfig
+from shelfwise.data.product_rows import LabelValue, ProductRows
+from shelfwise.data.taxonomy import Row, Taxonomy
+from shelfwise.errors import ConfigError, DataError
+
+
+def classes_of(name: str, target: TargetConfig, rows: ProductRows) -> Taxonomy:
+    """The classes of a target among some products; ConfigError where there are fewer than two."""
+    try:
+        found = Taxonomy.of(_single(target, rows), target.labels)
+    except DataError as error:
+        raise ConfigError(f"target '{name}': {error}") from None
+    if len(found) < 2:
+        raise ConfigError(f"target '{name}' has one class only: {' > '.join(found.paths[0])}")
+    return found
+
+
+def labels_of(target: TargetConfig, rows: ProductRows, classes: Taxonomy) -> ndarray:
+    """Node numbers [N, levels] of a path or an attribute, or many-hot values [N, K]; -1 is unknown."""
+    if target.several:
+        return classes.encode_sets([_values(value) for value in rows.labels[target.labels[0]]])
+    return classes.encode_rows(_paths(target, rows))
+
+
+def _single(target: TargetConfig, rows: ProductRows) -> Iterator[Row]:
+    """Rows for `Taxonomy.of`; of several values one row each."""
+    if target.several:
+        for value in rows.labels[target.labels[0]]:
+            yield from ((one,) for one in _values(value) or ())
+    else:
+        yield from _paths(target, rows)
+
+
+def _paths(target: TargetConfig, rows: ProductRows) -> list[Row]:
+    columns = [[_first(value) for value in rows.labels[label]] for label in target.labels]
+    return list(zip(*columns, strict=True))
+
+
+def _first(value: LabelValue) -> str | None:
+    return (value[0] if value else None) if isinstance(value, tuple) else value
+
+
+def _values(value: LabelValue) -> tuple[str, ...] | None:
+    return (value,) if isinstance(value, str) else value

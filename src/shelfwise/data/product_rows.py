@@ -1,0 +1,227 @@
+"""A catalogue as arrays for one model of pictures, text and table: read once, split by family.
+
+N products, P pictures of all of them one after the other, H x W x C pixels, Q pictures in the pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+from numpy import ndarray
+
+from shelfwise.config import ProductsConfig
+from shelfwise.data.catalog import ReadCount, columns_of, image_root_of, read_rows
+from shelfwise.data.families import Fingerprints, families_of
+from shelfwise.data.hashing import fingerprint
+from shelfwise.data.preprocess import Preprocessor
+from shelfwise.data.product_pictures import decode_pictures
+from shelfwise.data.splits import Part, split_products
+from shelfwise.errors import DataError
+from shelfwise.schema import FieldValue, Product, RowError, RowWarning
+
+KEPT_ERRORS = 100
+BLOCK = 1024
+"""Pictures that room is made for at once."""
+LabelValue = str | tuple[str, ...] | None
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, eq=False)
+class ProductRows:
+    """Products with all that may be known of them; what is not known is empty or None."""
+
+    ids: tuple[str, ...]
+    pool: UInt8[ndarray, "Q H W C"]
+    """Pixels of this and other parts, which share them."""
+    places: Int64[ndarray, "P"]
+    """Where in the pool each picture is."""
+    first: Int64[ndarray, "N_plus_1"]
+    """Product i has the pictures `first[i]` to `first[i + 1]`, the last excluded."""
+    titles: tuple[str, ...]
+    """Title and description; empty where there are none."""
+    fields: dict[str, tuple[FieldValue, ...]]
+    """Each of `table.fields` by name."""
+    labels: dict[str, tuple[LabelValue, ...]]
+    """Each label of `data.columns` by name."""
+    families: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.ids) == len(self.titles) == len(self.families) == len(self.first) - 1:
+            raise ValueError("ids, titles, families and pictures differ in length")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def counts(self) -> Int64[ndarray, "N"]:
+        """Pictures of each product."""
+        return np.diff(self.first)
+
+    def take(self, rows: Int64[ndarray, "M"]) -> ProductRows:
+        """The given products, in the given order."""
+        pictures, owner = pictures_of(self.first, rows)
+        counts = np.bincount(owner, minlength=len(rows))
+        return ProductRows(
+            ids=_picked(self.ids, rows),
+            pool=self.pool,
+            places=self.places[pictures],
+            first=_ends(counts),
+            titles=_picked(self.titles, rows),
+            fields={name: _picked(values, rows) for name, values in self.fields.items()},
+            labels={name: _picked(values, rows) for name, values in self.labels.items()},
+            families=_picked(self.families, rows),
+        )
+
+
+@dataclass
+class ProductParts:
+    """The three parts of a catalogue, and what could not be read."""
+
+    parts: dict[Part, ProductRows]
+    count: ReadCount
+    errors: list[RowError] = field(default_factory=list)
+    """The first hundred."""
+
+
+def load_products(config: ProductsConfig) -> ProductParts:
+    """All usable rows of the configured catalogue, dealt by family.
+
+    A row with neither a usable picture nor a title is a RowError; where it has a title, a picture that
+    cannot be used is the warning `picture_skipped`. Memory: H * W * C bytes a picture."""
+    reading = _Reading(config)
+    with reading.prints:
+        rows = reading.read()
+        families = families_of(reading.prints, config.split)
+    rows = replace(rows, families=tuple(families))
+    parts = {part: rows.take(some) for part, some in split_products(families, config.split).items()}
+    return ProductParts(parts, reading.count, reading.errors)
+
+
+def text_of_product(product: Product) -> str:
+    """What a model reads of a product: title, then description."""
+    return " . ".join(part for part in (product.title, product.description) if part)
+
+
+class _Reading:
+    """One pass over the catalogue."""
+
+    def __init__(self, config: ProductsConfig) -> None:
+        self.config = config
+        self.count = ReadCount()
+        self.errors: list[RowError] = []
+        self.prints = Fingerprints()
+        self._preprocessor = Preprocessor(config.preprocess, max_pixels=config.data.max_pixels)
+        self._products: list[Product] = []
+        self._blocks: list[UInt8[ndarray, "_ H W C"]] = []
+        self._room = 0
+        self._counts: list[int] = []
+
+    def read(self) -> ProductRows:
+        """Every usable row, without families; DataError where there is none."""
+        for row in read_rows(self.config.data):
+            self._count(row.warnings)
+            outcome = row.outcome
+            if isinstance(outcome, Product):
+                outcome = self._taken(row.number, outcome)
+            self._count([outcome])
+            if isinstance(outcome, RowError) and len(self.errors) < KEPT_ERRORS:
+                self.errors.append(outcome)
+        if not self._products:
+            raise DataError(f"'{self.config.data.source}' has no usable row: {self.count}")
+        return self._rows()
+
+    def _count(self, items: Sequence[Product | RowError | RowWarning]) -> None:
+        for _ in self.count.watch(items):
+            pass
+
+    def _taken(self, number: int, product: Product) -> Product | RowError:
+        """Take down the product, or say why it cannot be used."""
+        data = self.config.data
+        pictures, bad, warnings = decode_pictures(
+            product,
+            image_root_of(data),
+            row=number,
+            most=self.config.picture.most,
+            max_pixels=data.max_pixels,
+            target_side=self._preprocessor.target_side,
+            column="|".join(columns_of(data).images) or "image",
+        )
+        self._count(warnings)
+        if not pictures and not text_of_product(product):
+            why = "the product has neither a picture nor a title"
+            nothing = RowError(
+                row=number,
+                column=data.columns.id,
+                value=product.id,
+                kind="nothing_known",
+                why=why,
+                id=product.id,
+            )
+            return bad[0] if bad else nothing
+        kind = "picture_skipped"
+        self._count([RowWarning(row=number, column=e.column, kind=kind, id=product.id) for e in bad])
+        prints = [fingerprint(picture.pixels, picture.digest) for picture in pictures]
+        self.prints.add(product.id, product.title, prints)
+        for picture in pictures:
+            self._keep(self._preprocessor.picture(picture.pixels))
+        self._counts.append(len(pictures))
+        # The encoded picture would be kept in memory.
+        self._products.append(product.model_copy(update={"images": ()}))
+        return product
+
+    def _keep(self, pixels: UInt8[ndarray, "H W C"]) -> None:
+        if not self._room:
+            self._blocks.append(np.empty((BLOCK, *pixels.shape), np.uint8))
+            self._room = BLOCK
+        self._blocks[-1][BLOCK - self._room] = pixels
+        self._room -= 1
+
+    def _pool(self, count: int) -> UInt8[ndarray, "Q H W C"]:
+        """All pictures in one array; each block is freed as soon as it is copied, so memory peaks at one."""
+        config = self.config.preprocess
+        pool = np.empty((count, config.height, config.width, config.channels), np.uint8)
+        for place in range((len(self._blocks) - 1) * BLOCK, -1, -BLOCK):
+            block = self._blocks.pop()
+            pool[place : place + BLOCK] = block[: count - place]
+        return pool
+
+    def _rows(self) -> ProductRows:
+        config, products = self.config, self._products
+        first = _ends(np.array(self._counts, np.int64))
+        return ProductRows(
+            ids=tuple(product.id for product in products),
+            pool=self._pool(int(first[-1])),
+            places=np.arange(first[-1]),
+            first=first,
+            titles=tuple(text_of_product(product) for product in products),
+            fields={
+                name: tuple(product.fields.get(name) for product in products) for name in config.table.fields
+            },
+            labels={
+                name: tuple(product.labels.get(name) for product in products)
+                for name in config.data.columns.labels
+            },
+            families=("",) * len(products),
+        )
+
+
+def pictures_of(
+    first: Int64[ndarray, "N_plus_1"], rows: Int64[ndarray, "B"]
+) -> tuple[Int64[ndarray, "P"], Int64[ndarray, "P"]]:
+    """Numbers of the rows' pictures, row after row, and which of the rows each belongs to."""
+    counts = first[rows + 1] - first[rows]
+    ends = np.cumsum(counts)
+    numbers = np.arange(counts.sum()) + np.repeat(first[rows] - ends + counts, counts)
+    return numbers, np.repeat(np.arange(len(rows)), counts)
+
+
+def _ends(counts: Int64[ndarray, "N"]) -> Int64[ndarray, "N_plus_1"]:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+
+
+def _picked(values: Sequence[V], rows: Int64[ndarray, "M"]) -> tuple[V, ...]:
+    return tuple(values[i] for i in rows.tolist())

@@ -1,0 +1,133 @@
+"""Batches of products, in an order that is a pure function of (seed, epoch).
+
+Shapes: N products of the data set, B products of a batch, P pictures of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from numpy import ndarray
+from torch import Tensor
+
+from shelfwise.config import AugmentConfig
+from shelfwise.data.product_rows import pictures_of
+from shelfwise.nn.augment import draw
+from shelfwise.nn.loaders import augment_rows
+from shelfwise.nn.product_net import ProductTensors
+
+
+@dataclass(frozen=True, eq=False)
+class ProductData:
+    """A data set of products as tensors' sources: what `ProductLoader` cuts batches from."""
+
+    pool: UInt8[ndarray, "Q H W C"]
+    places: Int64[ndarray, "_"]
+    """Where in the pool each picture is, product after product."""
+    first: Int64[ndarray, "N_plus_1"]
+    """Product i has the places `first[i]` to `first[i + 1]`, the last excluded."""
+    words: Int64[ndarray, "N L"]
+    pieces: Int64[ndarray, "N S"]
+    values: Int64[ndarray, "N F"]
+    numbers: Float[ndarray, "N F"]
+    labels: Mapping[str, ndarray]
+    """Of each target, a row for each product: node numbers [N, levels], or many-hot [N, K]."""
+    keys: Int64[ndarray, "N"]
+    """Equal for products that are positives of each other in the contrastive loss."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True)
+class ProductBatch:
+    """One batch as the network and its objective take it in."""
+
+    products: ProductTensors
+    labels: dict[str, Tensor]
+    keys: Int64[Tensor, "B"]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def to(self, device: torch.device) -> ProductBatch:
+        """The same on a device."""
+        labels = {name: values.to(device) for name, values in self.labels.items()}
+        return ProductBatch(self.products.to(device), labels, self.keys.to(device))
+
+
+class ProductLoader:
+    """Shuffled batches of all products; with `weights`, drawn with replacement by them.
+
+    Every picture is changed as `augment` says, also where a product has several."""
+
+    def __init__(
+        self,
+        data: ProductData,
+        batch_size: int,
+        *,
+        seed: int,
+        augment: AugmentConfig | None = None,
+        weights: Float[ndarray, "N"] | None = None,
+    ) -> None:
+        self.data, self.batch_size, self.seed, self.augment = data, batch_size, seed, augment
+        self.weights = None if weights is None else weights / weights.sum()
+        self._pool = torch.from_numpy(data.pool)
+
+    def __len__(self) -> int:
+        """Batches in an epoch; a short last one is left out, unless it is the only one."""
+        return max(1, len(self.data) // self.batch_size)
+
+    def batches(self, epoch: int, start: int = 0) -> Iterator[ProductBatch]:
+        """Batch `start` of the epoch and those after it."""
+        rows = self._order(epoch)
+        for number in range(start, len(self)):
+            some = rows[number * self.batch_size : (number + 1) * self.batch_size]
+            yield self._batch(some, epoch, number)
+
+    def _order(self, epoch: int) -> Int64[ndarray, "N"]:
+        random = np.random.default_rng([self.seed, epoch])
+        if self.weights is None:
+            return random.permutation(len(self.data))
+        return random.choice(len(self.data), len(self.data), p=self.weights)
+
+    def _batch(self, rows: Int64[ndarray, "B"], epoch: int, number: int) -> ProductBatch:
+        pictures, owner = pictures_of(self.data.first, rows)
+        places = torch.from_numpy(self.data.places[pictures])
+        if self.augment is not None and len(places):
+            seed = np.random.SeedSequence([self.seed, epoch, number]).generate_state(1, np.uint64)[0]
+            generator = torch.Generator().manual_seed(int(seed >> 1))
+            size = (self._pool.shape[1], self._pool.shape[2])
+            params = draw(self.augment, places, size=size, epoch=epoch, generator=generator)
+            pixels = augment_rows(self._pool, places, params, self.augment)
+        else:
+            pixels = self._pool.index_select(0, places)
+        return batch_of(self.data, rows, pixels, owner)
+
+
+def batch_of(
+    data: ProductData, rows: Int64[ndarray, "B"], pixels: UInt8[Tensor, "P H W C"], owner: Int64[ndarray, "P"]
+) -> ProductBatch:
+    """The batch of some rows, whose pictures are given."""
+    return ProductBatch(
+        ProductTensors(
+            pixels,
+            torch.from_numpy(owner),
+            _narrow(data.words[rows]),
+            _narrow(data.pieces[rows]),
+            torch.from_numpy(data.values[rows]),
+            torch.from_numpy(data.numbers[rows]),
+        ),
+        {name: torch.from_numpy(values[rows]) for name, values in data.labels.items()},
+        torch.from_numpy(data.keys[rows]),
+    )
+
+
+def _narrow(ids: Int64[ndarray, "B L"]) -> Int64[Tensor, "B l"]:
+    """The ids without columns of padding alone."""
+    used = np.flatnonzero((ids > 0).any(0))
+    return torch.from_numpy(ids[:, : int(used[-1]) + 1 if len(used) else 1])

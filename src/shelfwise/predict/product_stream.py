@@ -1,0 +1,118 @@
+"""A whole catalogue through a products bundle, streamed to Parquet or CSV, a status per row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from shelfwise.config import CatalogConfig
+from shelfwise.data.catalog import image_root_of, read_catalog
+from shelfwise.files import replacing
+from shelfwise.predict.answer_files import (
+    Counts,
+    Row,
+    Write,
+    check_out,
+    check_suffix,
+    csv_file,
+    parquet_file,
+)
+from shelfwise.predict.products import CHUNK, ProductPredictor
+from shelfwise.schema import Product, ProductAnswer, RowError, RowWarning
+
+ENDS = ("known", "warnings", "error", "error_kind", "bundle")
+
+
+def predict_products(
+    predictor: ProductPredictor,
+    config: CatalogConfig,
+    out: Path,
+    *,
+    top: int = 3,
+    watch: Callable[[Counts], None] = lambda _: None,
+) -> Counts:
+    """Answer for every row of a catalogue in bounded memory; `out` appears only when it is whole.
+
+    A row that cannot be read is written with status `failed` and the reason. `watch` sees the counts
+    after every chunk."""
+    check_suffix(out)
+    check_out(out, "the catalogue", config.source)
+    counts, targets = Counts(), tuple(predictor.bundle.reading.targets)
+    with replacing(out) as partial, _writer(out.suffix, partial, targets) as write:
+        for rows in _chunks(read_catalog(config)):
+            answers = list(_answers(predictor, rows, image_root_of(config), top))
+            for answer in answers:
+                counts.ok += answer.status == "ok"
+                counts.failed += answer.status == "failed"
+                counts.kinds.update(answer.warnings)
+                counts.kinds.update([answer.error_kind] if answer.error_kind else [])
+            write([_row(answer, targets) for answer in answers])
+            watch(counts)
+    return counts
+
+
+def _answers(
+    predictor: ProductPredictor, rows: list[Product | RowError], root: Path, top: int
+) -> Iterator[ProductAnswer]:
+    """Answers in the order of the rows."""
+    answered = predictor.predict((row for row in rows if isinstance(row, Product)), root, top=top)
+    for row in rows:
+        if isinstance(row, Product):
+            yield next(answered)
+        else:
+            yield ProductAnswer(
+                id=row.id or f"row {row.row}",
+                status="failed",
+                error=str(row),
+                error_kind=row.kind,
+                bundle=predictor.bundle.label,
+            )
+
+
+def _chunks(rows: Iterable[Product | RowError | RowWarning]) -> Iterator[list[Product | RowError]]:
+    chunk: list[Product | RowError] = []
+    for row in rows:
+        if isinstance(row, RowWarning):
+            continue
+        chunk.append(row)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _row(answer: ProductAnswer, targets: tuple[str, ...]) -> Row:
+    """A flat row: of each target the labels and their probabilities."""
+    row: Row = {"id": answer.id, "status": answer.status}
+    for name in targets:
+        said = answer.targets.get(name)
+        row[name] = None if said is None else list(said.labels)
+        row[f"{name}_probability"] = None if said is None else list(said.probabilities)
+    dumped = answer.model_dump()
+    return row | {name: dumped[name] for name in ENDS}
+
+
+def _writer(suffix: str, path: Path, targets: tuple[str, ...]) -> AbstractContextManager[Write]:
+    """What writes rows to a file of that kind."""
+    answers = [column for name in targets for column in (name, f"{name}_probability")]
+    columns = ["id", "status", *answers, *ENDS]
+    if suffix == ".csv":
+        return csv_file(path, columns, _cells)
+    import pyarrow as pa
+
+    kinds = {name: pa.list_(pa.string()) for name in (*targets, "known", "warnings")}
+    kinds |= {f"{name}_probability": pa.list_(pa.float64()) for name in targets}
+    return parquet_file(path, pa.schema([(name, kinds.get(name, pa.string())) for name in columns]))
+
+
+def _cells(row: Row) -> Row:
+    """Paths joined by ` > `, all other lists by `|`."""
+    joined = {name: _joined(name, value) for name, value in row.items() if isinstance(value, list | tuple)}
+    return row | joined
+
+
+def _joined(name: str, values: Sequence[object]) -> str:
+    joint = "|" if name in ENDS or name.endswith("_probability") else " > "
+    return joint.join(f"{item:.6g}" if isinstance(item, float) else str(item) for item in values)

@@ -1,0 +1,208 @@
+"""`ProductPredictor`: products in; category path, attributes and unit vectors out, from whatever is known.
+
+B products, P pictures of all of them, K classes of a target, E dimensions of the shared space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from shelfwise.bundle import ProductsBundle, TargetInfo
+from shelfwise.data.preprocess import Preprocessor
+from shelfwise.data.product_input import ProductInput, table_input, text_input
+from shelfwise.data.product_pictures import decode_pictures
+from shelfwise.data.product_rows import text_of_product
+from shelfwise.data.taxonomy import Taxonomy
+from shelfwise.decide.temperature import apply_temperature
+from shelfwise.errors import MissingExtraError
+from shelfwise.predict.product_backend import Known, OnnxProductBackend, ProductBackend, by_product
+from shelfwise.schema import LabelScore, Product, ProductAnswer, RowError, TargetAnswer
+
+CHUNK = 128
+"""Products worked on at once: bounds the memory of a large request."""
+LIKELY = 0.5
+"""Probability from which one of several values is stated."""
+
+
+@dataclass(frozen=True)
+class ProductScores:
+    """Calibrated probabilities, a row for each product."""
+
+    probabilities: dict[str, Float[ndarray, "B _"]]
+    """Of each target's finest classes; of several values at once each for itself."""
+    vectors: Float[ndarray, "B E"] | None
+    known: dict[str, Bool[ndarray, "B"]]
+    """Which products have which modality."""
+
+
+class ProductPredictor:
+    """A products bundle that answers. Safe to share between threads."""
+
+    def __init__(self, bundle: ProductsBundle, backend: ProductBackend) -> None:
+        self.bundle = bundle
+        self._backend = backend
+        config = bundle.config
+        self._preprocessor = Preprocessor(config.preprocess, max_pixels=config.data.max_pixels)
+        self._trees = {
+            name: Taxonomy(target.levels, target.paths) for name, target in bundle.reading.targets.items()
+        }
+
+    @classmethod
+    def load(
+        cls, path: Path | str, *, threads: int | None = None, backend: Literal["onnx", "torch"] = "onnx"
+    ) -> ProductPredictor:
+        """Open a products bundle; `threads` bounds the cores of one call. Torch needs the `train` extra."""
+        bundle = ProductsBundle.open(Path(path))
+        if backend == "onnx":
+            return cls(bundle, OnnxProductBackend(bundle, threads))
+        try:
+            from shelfwise.predict.torch_products import TorchProductBackend
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(error.name or "torch", "train") from None
+
+        return cls(bundle, TorchProductBackend(bundle))
+
+    def predict(
+        self, products: Iterable[Product], image_root: Path, *, top: int = 3
+    ) -> Iterator[ProductAnswer]:
+        """One answer for each product, in order, in bounded memory; one that cannot be answered fails alone.
+
+        A picture that cannot be used is the warning `picture_skipped` where something else is known."""
+        remaining = iter(products)
+        row = 2
+        while chunk := list(islice(remaining, CHUNK)):
+            yield from self._answers(chunk, image_root, row, top)
+            row += len(chunk)
+
+    def scores(self, known: dict[str, Known], only: Sequence[str] | None = None) -> ProductScores:
+        """Calibrated probabilities and vectors; with `only` as if that was all that is known."""
+        if only is not None:
+            everyone = np.ones(len(next(iter(known.values())).vector), bool)
+            known = {name: part if name in only else part.without(everyone) for name, part in known.items()}
+        found = self._backend.fuse(known)
+        there = {name: np.asarray(part.present.any(axis=1)) for name, part in known.items()}
+        return ProductScores(
+            {
+                name: self._calibrated(target, found[name], there)
+                for name, target in self.bundle.reading.targets.items()
+            },
+            found.get("vectors"),
+            there,
+        )
+
+    def encode(self, given: ProductInput) -> dict[str, Known]:
+        """What each tower says."""
+        backend, pictures = self._backend, len(given.owner)
+        # onnxruntime cannot multiply nothing: without a picture a blank one tells the shapes.
+        blank = np.zeros((1, *given.pixels.shape[1:]), np.uint8)
+        tokens, vectors = backend.picture(given.pixels if pictures else blank)
+        known = {
+            "picture": by_product(tokens[:pictures], vectors[:pictures], given.owner, len(given)),
+            "text": _present(*backend.title(given.words, given.pieces), given.words > 0),
+        }
+        if "table" in self.bundle.reading.modalities:
+            known["table"] = _present(*backend.table(given.values, given.numbers), given.values > 0)
+        return known
+
+    def _calibrated(
+        self, target: TargetInfo, logits: Float[ndarray, "B K"], there: dict[str, Bool[ndarray, "B"]]
+    ) -> Float[ndarray, "B K"]:
+        """Probabilities; each product has the temperature of the modalities that it has."""
+        if target.several:
+            return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+        names = ["+".join(name for name in there if there[name][row]) for row in range(len(logits))]
+        by_row = np.array([target.temperatures.get(name, 1.0) for name in names], np.float32)
+        return apply_temperature(logits / by_row[:, None], 1.0)
+
+    def _answers(
+        self, products: Sequence[Product], image_root: Path, row: int, top: int
+    ) -> Iterator[ProductAnswer]:
+        given, notes, errors = self._input(products, image_root, row)
+        scores = self.scores(self.encode(given))
+        label = self.bundle.label
+        for place, product in enumerate(products):
+            known = tuple(name for name, rows in scores.known.items() if rows[place])
+            if not known:
+                kind, why = errors[place] or ("nothing_known", "it has neither a usable picture nor a title")
+                yield ProductAnswer(id=product.id, status="failed", error=why, error_kind=kind, bundle=label)
+                continue
+            yield ProductAnswer(
+                id=product.id,
+                status="ok",
+                known=known,
+                targets={
+                    name: self._said(name, target, scores.probabilities[name][place], top)
+                    for name, target in self.bundle.reading.targets.items()
+                },
+                warnings=notes[place],
+                bundle=label,
+            )
+
+    def _input(
+        self, products: Sequence[Product], image_root: Path, row: int
+    ) -> tuple[ProductInput, list[tuple[str, ...]], list[tuple[str, str] | None]]:
+        """Raw input of products; each one's warnings, and why its first bad picture is bad."""
+        config = self.bundle.config
+        pixels, owner = [], []
+        notes: list[tuple[str, ...]] = []
+        errors: list[tuple[str, str] | None] = []
+        for place, product in enumerate(products):
+            pictures, bad, warnings = decode_pictures(
+                product,
+                image_root,
+                row=row + place,
+                most=config.picture.most,
+                max_pixels=config.data.max_pixels,
+                target_side=self._preprocessor.target_side,
+            )
+            pixels += [self._preprocessor.picture(picture.pixels) for picture in pictures]
+            owner += [place] * len(pictures)
+            notes.append((*(warning.kind for warning in warnings), *("picture_skipped" for _ in bad)))
+            errors.append(_reason(bad))
+        shape = (0, config.preprocess.height, config.preprocess.width, config.preprocess.channels)
+        words, pieces = text_input([text_of_product(product) for product in products], config.title)
+        fields = {name: tuple(p.fields.get(name) for p in products) for name in config.table.fields}
+        scales = self.bundle.reading.scales
+        values, numbers = table_input(fields, len(products), config.table, scales)
+        stacked = np.stack(pixels) if pixels else np.zeros(shape, np.uint8)
+        given = ProductInput(stacked, np.array(owner, np.int64), words, pieces, values, numbers)
+        return given, notes, errors
+
+    def _said(
+        self, name: str, target: TargetInfo, probabilities: Float[ndarray, "K"], top: int
+    ) -> TargetAnswer:
+        """One target's answer."""
+        order = np.argsort(-probabilities, kind="stable")
+        best = tuple(
+            LabelScore(label=target.paths[k][-1], probability=min(1.0, float(probabilities[k])))
+            for k in order[:top]
+        )
+        if target.several:
+            stated = [k for k in order if probabilities[k] >= LIKELY]
+            return TargetAnswer(
+                labels=tuple(target.paths[k][-1] for k in stated),
+                probabilities=tuple(min(1.0, float(probabilities[k])) for k in stated),
+                top=best,
+            )
+        tree, leaf = self._trees[name], int(order[0])
+        sums = tuple(
+            min(1.0, float(probabilities[tree.ancestors[:, level] == node].sum()))
+            for level, node in enumerate(tree.ancestors[leaf].tolist())
+        )
+        return TargetAnswer(labels=target.paths[leaf], probabilities=sums, top=best)
+
+
+def _present(tokens: ndarray, vectors: ndarray, present: Bool[ndarray, "B T"]) -> Known:
+    return Known(tokens, present, vectors)
+
+
+def _reason(bad: Sequence[RowError]) -> tuple[str, str] | None:
+    return (bad[0].kind, bad[0].why) if bad else None

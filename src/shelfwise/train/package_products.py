@@ -1,0 +1,107 @@
+"""What becomes a products bundle: weights, an ONNX file a tower and one for what stands on them, a card."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shelfwise.bundle import BundleInfo, ProductsBundle, write_bundle
+from shelfwise.config import ProductsConfig
+from shelfwise.export.onnx import Link, check_parity, export_graph, softmax
+from shelfwise.export.weights import halved, save_weights, share_weights
+from shelfwise.nn.product_net import ProductNet, ProductTensors
+from shelfwise.nn.product_pieces import (
+    FusionPiece,
+    PicturePiece,
+    TablePiece,
+    TitlePiece,
+    WholeNet,
+    fusion_inputs,
+)
+from shelfwise.train.product_card import product_card
+
+WEIGHTS = "model.safetensors"
+Named = dict[str, tuple[Tensor, Sequence[int]]]
+"""Example and axes that vary, by the input's name."""
+
+
+def package_products(
+    net: ProductNet,
+    *,
+    info: BundleInfo,
+    config: ProductsConfig,
+    sample: ProductTensors,
+    journal: Path | None,
+    path: Path,
+) -> ProductsBundle:
+    """Export the network and write the bundle at `path`; BundleError where a graph differs from torch.
+
+    `sample` holds at least two products that the comparisons run on. The largest differences are kept in
+    the bundle's info: from torch under `parity`, of 16-bit weights from the trained ones under `weights`."""
+    net = net.cpu().float().eval()
+    parts = (sample.pixels, sample.owner, sample.words, sample.pieces, sample.values, sample.numbers)
+    whole, kind, change = halved(WholeNet(net), [parts], _links(net))
+    net = whole.net  # type: ignore[assignment]
+    with tempfile.TemporaryDirectory(prefix="shelfwise-") as scratch:
+        folder = Path(scratch)
+        save_weights(net, folder / WEIGHTS, kind)
+        files = {WEIGHTS: folder / WEIGHTS}
+        parity = {}
+        for name, module, inputs, outputs, links in _graphs(net, sample):
+            graph, shared = folder / f"{name}.whole.onnx", folder / f"{name}.onnx"
+            export_graph(module, inputs, graph, output_names=outputs)
+            share_weights(graph, folder / WEIGHTS, shared)
+            examples = tuple(example for example, _ in inputs.values())
+            parity[name] = check_parity(module, examples, shared, links=links)
+            files[shared.name] = shared
+        if journal is not None and journal.exists():
+            files["journal.jsonl"] = journal
+        weights = {"type": str(kind).removeprefix("torch."), "largest_change": change}
+        info = info.model_copy(update={"info": {**info.info, "parity": parity, "weights": weights}})
+        bundle = write_bundle(path, info=info, config=config, files=files, card=product_card(info, config))
+    assert isinstance(bundle, ProductsBundle)
+    return bundle
+
+
+def _graphs(
+    net: ProductNet, sample: ProductTensors
+) -> list[tuple[str, nn.Module, Named, list[str], list[Link]]]:
+    """Name, module, inputs, outputs and comparisons of every graph."""
+    both = ["tokens", "vector"]
+    plain: list[Link] = [_plain] * 2
+    with torch.no_grad():
+        encoded = net.encode(sample)
+    fused: Named = {
+        name: (value, (0, 1) if value.ndim > 1 and not name.endswith("_vector") else (0,))
+        for name, value in fusion_inputs(net, encoded).items()
+    }
+    outputs = [*net.heads, *(["vectors"] if net.shared is not None else [])]
+    graphs: list[tuple[str, nn.Module, Named, list[str], list[Link]]] = [
+        ("picture", PicturePiece(net), {"pixels": (sample.pixels, (0,))}, both, plain),
+        (
+            "title",
+            TitlePiece(net),
+            {"words": (sample.words, (0, 1)), "pieces": (sample.pieces, (0, 1))},
+            both,
+            plain,
+        ),
+        ("fuse", FusionPiece(net), fused, outputs, _links(net)),
+    ]
+    if net.table is not None:
+        table: Named = {"values": (sample.values, (0,)), "numbers": (sample.numbers, (0,))}
+        graphs.append(("table", TablePiece(net), table, both, plain))
+    return graphs
+
+
+def _links(net: ProductNet) -> list[Link]:
+    found: list[Link] = [softmax for _ in net.heads]
+    return [*found, _plain] if net.shared is not None else found
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    return values

@@ -1,0 +1,60 @@
+"""The model card of a products bundle: what it says of a product, what it learned from, its limits."""
+
+from __future__ import annotations
+
+from shelfwise.bundle import BundleInfo, TargetInfo
+from shelfwise.config import ProductsConfig
+
+
+def product_card(info: BundleInfo, config: ProductsConfig) -> str:
+    """Markdown with `{version}` left to be filled in."""
+    reading = info.products
+    assert reading is not None
+    rows, cost = info.info.get("rows", {}), info.info.get("training", {})
+    recipe, preprocess = config.train, config.preprocess
+    lines = [
+        f"# {info.name}@{{version}}",
+        "",
+        f"Says what a product is, from {_listed(reading.modalities)} or whichever of these there are:",
+        *(f"- {name}: {_said(target)}" for name, target in reading.targets.items()),
+        "",
+        "## Training",
+        f"- Data: `{info.source}`, {rows.get('train', 0):,} products to learn from, "
+        f"{rows.get('validation', 0):,} held out for validation and calibration.",
+        f"- Pictures: {preprocess.width}x{preprocess.height}, {preprocess.channels} channel(s), "
+        f"prepared by `{preprocess.fit}`.",
+        f"- Recipe: fusion `{config.fusion.kind}`, {recipe.epochs:g} epochs, seed {recipe.seed}; "
+        "the whole configuration is in `config.json`.",
+        *([f"- Cost: {cost['cpu_seconds']:.0f} CPU-seconds, {cost['steps']} steps."] if cost else []),
+        "",
+        "## Figures",
+        *_figures(info),
+        "",
+        "## Limits",
+        "- It always answers with classes that it has learned, whatever the product is.",
+        "- Its probabilities are calibrated for products like the validation rows, and for no others.",
+        "- It learned the labels that the shop had, with their mistakes.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _said(target: TargetInfo) -> str:
+    kind = "several of" if target.several else "one of"
+    path = f" ({' > '.join(target.levels)})" if len(target.levels) > 1 else ""
+    return f"{kind} {len(target.paths)} classes{path}"
+
+
+def _figures(info: BundleInfo) -> list[str]:
+    validation: dict[str, dict[str, float]] = info.info.get("validation", {})
+    if not validation:
+        return ["- No validation product had a label: probabilities are not calibrated."]
+    return [
+        f"- Validation accuracy from {subset.replace('+', ' and ')}: "
+        + ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+        + "."
+        for subset, found in validation.items()
+    ] + ["- Test figures come from `shelfwise evaluate`, which does not write into the bundle."]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,219 @@
+"""One training run of a products network, from a configuration to a bundle."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy import ndarray
+from torch import Tensor
+
+from shelfwise.bundle import BundleInfo, ProductsBundle, ProductsInfo, TargetInfo, now
+from shelfwise.config import ProductsConfig
+from shelfwise.data.product_rows import pictures_of
+from shelfwise.decide.temperature import fit_temperature
+from shelfwise.errors import ConfigError
+from shelfwise.nn.heads import logit_adjustment
+from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader, batch_of
+from shelfwise.nn.product_net import ProductNet, only
+from shelfwise.train.allocator import keep_freed_memory
+from shelfwise.train.fit import Fitted, Validation, Watch, evaluating, fit, load_weights, training_cost
+from shelfwise.train.loop import Run
+from shelfwise.train.package_products import package_products
+from shelfwise.train.product_inputs import ProductInputs, fingerprint, load_product_inputs
+from shelfwise.train.product_objective import LearnProducts, Subset, subsets
+from shelfwise.train.start import finished, pick_device, prepare_folder, set_threads
+
+log = logging.getLogger(__name__)
+BATCH = 256
+"""Products asked at once when a network is judged."""
+
+
+def train_products(
+    config: ProductsConfig,
+    out: Path,
+    *,
+    resume: bool = False,
+    init_from: Path | None = None,
+    watch: Callable[[Watch], None] = lambda _: None,
+    inputs: ProductInputs | None = None,
+    max_errors: int = 0,
+) -> ProductsBundle:
+    """Train as `config` says and write `out/bundle`; journal and checkpoints go to `out` as well.
+
+    As `train.run.train` does for pictures: a finished run is returned as it is when `resume` is set, and
+    an unfinished one is not overwritten without it. ConfigError for `init_from`, which is not there yet."""
+    if init_from is not None:
+        raise ConfigError("--init-from is for pictures and reviews; a products run starts afresh")
+    began = time.perf_counter()
+    done = finished(config, out) if resume else None
+    if isinstance(done, ProductsBundle):
+        return done
+    prepare_folder(out, resume=resume)
+    set_threads(config.train.threads)
+    keep_freed_memory()
+    data = inputs or load_product_inputs(config, max_errors=max_errors)
+    log.info("%d products to train on, %d to validate", len(data.train), len(data.validation))
+    net, fitted, run = _fit(config, data, out, resume=resume, watch=watch)
+    accuracy, temperature = _judged(net, data.validation, config)
+    info = BundleInfo(
+        name=config.name,
+        version="",
+        created=now(),
+        target=net.finest,
+        classes=tuple(" > ".join(path) for path in data.classes[net.finest].paths),
+        source=data.source,
+        task="products",
+        mean=data.mean,
+        std=data.std,
+        temperature=temperature[net.finest]["+".join(net.fusion.modalities)],
+        products=ProductsInfo(
+            modalities=net.modalities,
+            targets={name: _target(name, config, data, temperature[name]) for name in data.classes},
+            scales=data.scales,
+            shared=config.shared.width if net.shared is not None else 0,
+        ),
+        info={
+            "training": training_cost(run, fitted, began),
+            "validation": accuracy,
+            "rows": {"train": len(data.train), "validation": len(data.validation)},
+        },
+    )
+    some = data.validation if len(data.validation) > 1 else data.train
+    sample = next(in_order(some, limit=16)).products
+    return package_products(
+        net, info=info, config=config, sample=sample, journal=out / "journal.jsonl", path=out / "bundle"
+    )
+
+
+def _fit(
+    config: ProductsConfig,
+    data: ProductInputs,
+    out: Path,
+    *,
+    resume: bool,
+    watch: Callable[[Watch], None],
+) -> tuple[ProductNet, Fitted, Run]:
+    """The trained network."""
+    torch.manual_seed(config.train.seed)
+    net = ProductNet(config, data.classes, data.mean, data.std)
+    run = Run(net, config.train, pick_device(config.train.device))
+    size, seed = config.train.batch_size, config.train.seed
+    fitted = fit(
+        run,
+        ProductLoader(data.train, size, seed=seed, augment=config.augment),
+        LearnProducts(config, adjustments(config, data)),
+        finest_accuracy(data.validation),
+        folder=out,
+        fingerprint=fingerprint(config, data.train),
+        resume=resume,
+        watch=watch,
+    )
+    load_weights(net, fitted.weights)
+    return net.cpu(), fitted, run
+
+
+def adjustments(config: ProductsConfig, data: ProductInputs) -> dict[str, Tensor]:
+    """What is added to the logits of the targets that have `adjust`."""
+    found = {}
+    for name, target in config.asked.items():
+        if target.adjust and not target.several:
+            finest = data.train.labels[name][:, -1]
+            counts = np.bincount(finest[finest >= 0], minlength=len(data.classes[name]))
+            found[name] = logit_adjustment(torch.from_numpy(counts), target.adjust)
+    return found
+
+
+def finest_accuracy(data: ProductData) -> Validation | None:
+    """Accuracy of the first target's finest level, from all that is known; None without any such label."""
+    name = next(iter(data.labels))
+    truth = data.labels[name][:, -1]
+    if not (truth >= 0).any():
+        return None
+
+    def score(run: Run) -> float:
+        with evaluating(run) as model:
+            assert isinstance(model, ProductNet)
+            logits = answers(model, data, run.device, [model.fusion.modalities])[model.fusion.modalities][
+                name
+            ]
+        return float((logits.argmax(1) == truth)[truth >= 0].mean())
+
+    return Validation("accuracy", score)
+
+
+@torch.no_grad()
+def answers(
+    net: ProductNet, data: ProductData, device: torch.device, asked: list[Subset]
+) -> dict[Subset, dict[str, ndarray]]:
+    """Logits [N, K] of every target, from each subset of the modalities; under `vectors` unit vectors."""
+    parts: dict[Subset, dict[str, list[ndarray]]] = {subset: {} for subset in asked}
+    for batch in in_order(data):
+        encoded = net.encode(batch.products.to(device))
+        for subset in asked:
+            logits, vectors = net.answer(only(encoded, subset))
+            found = logits if vectors is None else logits | {"vectors": vectors}
+            for name, values in found.items():
+                parts[subset].setdefault(name, []).append(values.float().cpu().numpy())
+    return {
+        subset: {name: np.concatenate(some) for name, some in named.items()}
+        for subset, named in parts.items()
+    }
+
+
+def in_order(data: ProductData, limit: int = BATCH) -> Iterator[ProductBatch]:
+    """All products in batches of at most `limit`, unchanged."""
+    pool = torch.from_numpy(data.pool)
+    for start in range(0, len(data), limit):
+        rows = np.arange(start, min(start + limit, len(data)))
+        pictures, owner = pictures_of(data.first, rows)
+        yield batch_of(data, rows, pool.index_select(0, torch.from_numpy(data.places[pictures])), owner)
+
+
+def _judged(
+    net: ProductNet, data: ProductData, config: ProductsConfig
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """Accuracy by modalities and target, and temperature by target and modalities, on validation.
+
+    Modalities are named as in `picture+text`. Several values at once have neither."""
+    accuracy: dict[str, dict[str, float]] = {}
+    temperature: dict[str, dict[str, float]] = {name: {} for name in data.labels}
+    asked = subsets(net.fusion.modalities)
+    found = answers(net, data, torch.device("cpu"), asked) if len(data) else {}
+    for subset in asked:
+        there = "+".join(subset)
+        for name, target in config.asked.items():
+            temperature[name][there] = 1.0
+            labels = data.labels[name][:, -1]
+            if target.several or not (labels >= 0).any():
+                continue
+            logits = found[subset][name]
+            temperature[name][there] = fit_temperature(logits, labels)
+            right = (logits.argmax(1) == labels)[labels >= 0]
+            accuracy.setdefault(there, {})[name] = float(right.mean())
+    return accuracy, temperature
+
+
+def _target(
+    name: str, config: ProductsConfig, data: ProductInputs, temperature: dict[str, float]
+) -> TargetInfo:
+    """What the bundle says of one target."""
+    classes, several = data.classes[name], config.asked[name].several
+    labels = data.train.labels[name]
+    counts = (
+        (labels == 1).sum(0)
+        if several
+        else np.bincount(labels[labels[:, -1] >= 0, -1], minlength=len(classes))
+    )
+    return TargetInfo(
+        levels=classes.levels,
+        paths=classes.paths,
+        strays=tuple(classes.strays.items()),
+        several=several,
+        temperatures=temperature,
+        counts=tuple(counts.tolist()),
+    )

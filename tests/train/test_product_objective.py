@@ -1,0 +1,92 @@
+"""What a batch of products costs, in every form that a configuration may ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_products import products_config
+
+from shelfwise.nn.fusion import Encoded
+from shelfwise.nn.product_loader import ProductLoader
+from shelfwise.nn.product_net import ProductNet, only
+from shelfwise.train.loop import Run
+from shelfwise.train.product_inputs import ProductInputs, load_product_inputs
+from shelfwise.train.product_objective import LearnProducts, dropped, subsets, there
+from shelfwise.train.products import adjustments
+
+
+@pytest.fixture(scope="module")
+def inputs(products_table: Path) -> ProductInputs:
+    return load_product_inputs(products_config(products_table))
+
+
+def cost(table: Path, inputs: ProductInputs, **sections: Any) -> tuple[float, ProductNet]:
+    """The loss of one batch, after its backward pass."""
+    config = products_config(table, **sections)
+    torch.manual_seed(0)
+    net = ProductNet(config, inputs.classes, inputs.mean, inputs.std)
+    run = Run(net, config.train, torch.device("cpu"))
+    batch = next(ProductLoader(inputs.train, 32, seed=0, augment=config.augment).batches(0))
+    objective = LearnProducts(config, adjustments(config, inputs))
+    (loss,) = objective(run, batch, torch.Generator().manual_seed(0))
+    loss.backward()
+    return loss.item(), net
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"shared": {"loss": "sigmoid"}},
+        {"shared": {"category": 0.2}},
+        {"shared": {"loss": "none"}},
+        {"shared": {"chunk": 8}},
+        {"fusion": {"subsets": "dropout", "dropout": 0.5}},
+        {"fusion": {"kind": "picture"}},
+        {
+            "targets": {
+                "category": {"labels": ["category"], "adjust": 1.0},
+                "colour": {"labels": ["colour"]},
+            }
+        },
+    ],
+)
+def test_every_form_costs_something_finite_and_teaches_the_picture_tower(
+    sections: dict[str, Any], products_table: Path, inputs: ProductInputs
+) -> None:
+    loss, net = cost(products_table, inputs, **sections)
+    assert 0 < loss < 30
+    gradient = net.picture.stem.weight.grad
+    assert gradient is not None
+    assert gradient.isfinite().all()
+    assert gradient.abs().sum() > 0
+
+
+def test_chunks_do_not_change_the_cost(products_table: Path, inputs: ProductInputs) -> None:
+    whole, _ = cost(products_table, inputs, train={"precision": "fp32"}, title={"hide": 0.0})
+    parts, _ = cost(
+        products_table, inputs, train={"precision": "fp32"}, title={"hide": 0.0}, shared={"chunk": 7}
+    )
+    assert parts == pytest.approx(whole, rel=1e-4)
+
+
+def test_dropout_takes_modalities_but_never_a_products_last_one() -> None:
+    def part(rows: list[bool]) -> Encoded:
+        present = torch.tensor(rows).unsqueeze(1)
+        return Encoded(torch.zeros(len(rows), 1, 4), present, torch.zeros(len(rows), 4))
+
+    parts = {"picture": part([True] * 400), "text": part([True] * 200 + [False] * 200)}
+    found = dropped(parts, 0.5, torch.Generator().manual_seed(0))
+    assert there(found).all()
+    assert found["picture"].there[200:].all()
+    assert 0.1 < (~found["picture"].there[:200]).float().mean() < 0.5
+
+
+def test_subsets_are_all_but_the_empty_one() -> None:
+    assert subsets(("picture", "text")) == [("picture",), ("text",), ("picture", "text")]
+    assert len(subsets(("picture", "text", "table"))) == 7
+    present = torch.ones(2, 1, dtype=torch.bool)
+    parts = {name: Encoded(torch.zeros(2, 1, 4), present, torch.zeros(2, 4)) for name in ("a", "b")}
+    assert [part.there.all().item() for part in only(parts, ("b",)).values()] == [False, True]

@@ -1,0 +1,185 @@
+"""Products runs: one model for picture, title and table learns, resumes, is exported, and answers alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn import draw_catalog
+from small_products import products_config
+
+from shelfwise.bundle import ProductsBundle, open_bundle
+from shelfwise.data.catalog import read_catalog
+from shelfwise.errors import BundleError, ConfigError, ErrorBudgetError, TrainingError
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.schema import Picture, Product
+from shelfwise.train.fit import Watch
+from shelfwise.train.products import train_products
+
+
+@pytest.fixture(scope="module")
+def table(products_table: Path) -> Path:
+    return products_table
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_products_bundle: Path) -> ProductsBundle:
+    return ProductsBundle.open(tiny_products_bundle)
+
+
+@pytest.fixture(scope="module")
+def predictor(bundle: ProductsBundle) -> ProductPredictor:
+    return ProductPredictor.load(bundle.path, threads=1)
+
+
+def products(table: Path) -> list[Product]:
+    config = products_config(table)
+    return [item for item in read_catalog(config.data) if isinstance(item, Product)]
+
+
+def test_pictures_and_titles_alone_and_together_are_learned(bundle: ProductsBundle) -> None:
+    validation = bundle.info["validation"]
+    assert validation["picture"]["category"] > 0.6
+    assert validation["text"]["category"] > 0.9
+    assert validation["picture+text"]["colour"] > 0.5
+    assert set(bundle.reading.targets["colour"].temperatures) == {"picture", "text", "picture+text"}
+    assert bundle.reading.targets["category"].counts
+    assert max(bundle.info["parity"].values()) < 1e-4
+    assert "from picture and text or whichever" in (bundle.path / "README.md").read_text()
+
+
+def test_the_same_answer_from_onnx_and_torch_whatever_is_known(
+    bundle: ProductsBundle, predictor: ProductPredictor, table: Path
+) -> None:
+    whole = products(table)[:9]
+    asked = [
+        *whole[:3],
+        *(product.model_copy(update={"title": None}) for product in whole[3:6]),
+        *(product.model_copy(update={"images": ()}) for product in whole[6:8]),
+        whole[8].model_copy(update={"images": whole[8].images + whole[0].images}),
+    ]
+    torch_side = ProductPredictor.load(bundle.path, backend="torch")
+    ours, theirs = (list(side.predict(asked, table.parent)) for side in (predictor, torch_side))
+    assert [answer.known for answer in ours] == [("picture", "text")] * 3 + [("picture",)] * 3 + [
+        ("text",)
+    ] * 2 + [("picture", "text")]
+    for one, other, product in zip(ours, theirs, asked, strict=True):
+        assert one.status == "ok"
+        for name, said in one.targets.items():
+            assert said.labels == other.targets[name].labels
+            assert said.probabilities == pytest.approx(other.targets[name].probabilities, abs=1e-4)
+        alone = next(predictor.predict([product], table.parent))
+        assert alone.targets["category"].labels == one.targets["category"].labels
+        expected = one.targets["category"].probabilities
+        assert alone.targets["category"].probabilities == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_product_of_which_nothing_is_known_fails_alone(predictor: ProductPredictor, table: Path) -> None:
+    bad = Product(id="bad", images=(Picture(data=b"no picture"),))
+    half = Product(id="half", title="Elder Red wool bag 7", images=(Picture(path="images/none.png"),))
+    found = list(predictor.predict([Product(id="empty"), bad, half], table.parent))
+    assert [answer.status for answer in found] == ["failed", "failed", "ok"]
+    assert [answer.error_kind for answer in found] == ["nothing_known", "not_a_picture", None]
+    assert found[2].known == ("text",)
+    assert found[2].warnings == ("picture_skipped",)
+    assert list(predictor.predict([], table.parent)) == []
+
+
+def test_pictures_lie_near_their_titles(predictor: ProductPredictor, table: Path) -> None:
+    given = predictor._input(products(table), table.parent, 2)[0]
+    known = predictor.encode(given)
+    pictures, titles = (predictor.scores(known, [name]).vectors for name in ("picture", "text"))
+    assert pictures is not None and titles is not None  # noqa: PT018
+    assert np.linalg.norm(pictures, axis=1) == pytest.approx(1, abs=1e-5)
+    own = (pictures * titles).sum(1).mean()
+    assert own > (pictures * np.roll(titles, 1, 0)).sum(1).mean() + 0.1
+
+
+@pytest.mark.parametrize("kind", ["picture", "cross_attention"])
+def test_other_fusions_train_and_are_exported(kind: str, table: Path, tmp_path: Path) -> None:
+    config = products_config(table, fusion={"kind": kind}, train={"epochs": 1})
+    bundle = train_products(config, tmp_path)
+    assert bundle.info["validation"]
+    answer = next(ProductPredictor.load(bundle.path).predict(products(table)[:1], table.parent))
+    assert answer.status == "ok"
+
+
+def test_table_fields_are_a_modality_and_several_values_a_target(table: Path, tmp_path: Path) -> None:
+    config = products_config(
+        table,
+        data={
+            "columns": {
+                "images": ["image"],
+                "title": "title",
+                "labels": {"category": "category", "tags": "id"},
+                "fields": {"colour": "colour"},
+            }
+        }
+        | {"source": str(table)},
+        targets={"category": {"labels": ["category"]}, "tags": {"labels": ["tags"], "several": True}},
+        table={"fields": ["colour"]},
+        shared={"loss": "none"},
+        train={"epochs": 1},
+    )
+    bundle = train_products(config, tmp_path)
+    assert bundle.reading.modalities == ("picture", "text", "table")
+    assert bundle.reading.shared == 0
+    assert "picture+text+table" in bundle.reading.targets["category"].temperatures
+    predictor = ProductPredictor.load(bundle.path)
+    answer = next(predictor.predict([Product(id="p", fields={"colour": "red"})], table.parent))
+    assert answer.known == ("table",)
+    assert len(answer.targets["tags"].top) == 3
+
+
+def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(table: Path, tmp_path: Path) -> None:
+    config = products_config(table, train={"epochs": 2, "checkpoint_every": 3})
+
+    def stop(watch: Watch) -> None:
+        if watch.record.step == 7:
+            raise KeyboardInterrupt
+
+    whole = train_products(config, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train_products(config, tmp_path / "cut", watch=stop)
+    with pytest.raises(TrainingError, match="go on with --resume"):
+        train_products(config, tmp_path / "cut")
+    resumed = train_products(config, tmp_path / "cut", resume=True)
+    assert whole.meta.files["model.safetensors"] == resumed.meta.files["model.safetensors"]
+    assert train_products(config, tmp_path / "cut", resume=True).version == resumed.version
+
+
+def test_what_cannot_be_learned_is_one_line(table: Path, tmp_path: Path) -> None:
+    columns = {"images": ["image"], "title": "title"}
+    nothing = products_config(table, data={"source": str(table), "columns": columns})
+    with pytest.raises(ConfigError, match="has no label to learn"):
+        train_products(nothing, tmp_path)
+    one = {"source": str(table), "columns": columns | {"labels": {"kind": "image"}}}
+    with pytest.raises(ConfigError, match="starts afresh"):
+        train_products(products_config(table, data=one), tmp_path, init_from=tmp_path)
+
+
+def test_rows_that_cannot_be_used_are_counted_against_the_budget(
+    tmp_path: Path,
+) -> None:
+    table = draw_catalog(tmp_path, 40, size=24)
+    with table.open("a") as file:
+        file.write("x1,,shirt,red,\n")
+    with pytest.raises(ErrorBudgetError, match="--max-errors 1"):
+        train_products(products_config(table), tmp_path / "run")
+
+
+def test_a_bundle_of_another_task_is_named(bundle: ProductsBundle, tiny_bundle: Path) -> None:
+    with pytest.raises(BundleError, match="is a pictures bundle; this needs one of products"):
+        ProductsBundle.open(tiny_bundle)
+    assert isinstance(open_bundle(bundle.path), ProductsBundle)
+
+
+def test_weights_of_another_network_are_refused(
+    bundle: ProductsBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shelfwise.predict import torch_products
+
+    monkeypatch.setattr(torch_products, "load_file", lambda _: {})
+    with pytest.raises(BundleError, match="does not fit its description"):
+        ProductPredictor.load(bundle.path, backend="torch")
