@@ -3,9 +3,10 @@
     SHELFWISE_DATA=DIR python benchmarks/reviews.py [NAME ...] [--seeds 0 1 2] [--part validation|test]
 
 NAME is a configuration, configs/NAME.toml: reviews-minilm, reviews-minilm-taught (by those of three seeds),
-reviews-distilled (taught by MiniLM of the same seed, or of --teacher-seeds) or reviews. Each is trained once a seed, on one thread, in runs/bench/NAME-SEED,
-and what is finished is kept. Two seeds may be trained by two processes started by hand: what a seed measured
-is kept in its folder, and every process merges the seeds that are there.
+reviews-distilled (taught by MiniLM of the same seed, or of --teacher-seeds) or reviews. Each is trained
+once a seed, on one thread, in runs/bench/NAME-SEED, and what is finished is kept. Two seeds may be trained
+by two processes started by hand: what a seed measured is kept in its folder, and every process merges the
+seeds that are there.
 
 Stars are decoded in one way for every system, the most probable ones; C and class weights of the logistic
 regression are those with the best quadratic weighted kappa on validation so decoded. Differences have paired
