@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from shelfwise import bundle as bundle_room
 from shelfwise.bundle import FORMAT, Bundle, write_bundle
+from shelfwise.bundle import folder as bundle_room
 from shelfwise.errors import BundleError
 
 

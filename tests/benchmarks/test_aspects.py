@@ -116,5 +116,6 @@ def test_every_row_of_the_table_finds_its_numbers(tiny_reviews_bundle: Path, tmp
     }
     assert shop[name]["int8_change"].keys() == shop[name]["minus_lexicon"].keys()
     (tmp_path / "aspects.json").write_text(json.dumps(values, allow_nan=False))
-    assert tables.render("aspects", tmp_path).count("\n") == 2 + len(tables.FIGURES["aspects"]) / 3
+    rows = len(tables.FIGURES["aspects"]) / len(tables.RECIPES)
+    assert tables.render("aspects", tmp_path).count("\n") == 2 + rows
     aspects.show(values)

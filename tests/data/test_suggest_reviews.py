@@ -136,7 +136,7 @@ def test_resolving_a_table_guesses_and_says_so(tmp_path: Path, caplog: pytest.Lo
     with caplog.at_level(logging.WARNING):
         data = resolve_reviews(str(table))
     assert (data.columns.id, data.columns.constructed, data.columns.time) == ("id", "constructed", "time")
-    assert "are guessed (text=text, title=title, rating=rating, product=product" in caplog.text
+    assert "text=text, title=title, rating=rating, product=product" in caplog.text
 
 
 def test_resolving_a_config_of_products_is_refused(tmp_path: Path) -> None:
@@ -163,3 +163,21 @@ def test_inspect_takes_a_file_for_what_it_is_told(tmp_path: Path, task: str, wri
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["task"] == written
     assert ('task = "reviews"' in out.read_text(encoding="utf-8")) == (written == "reviews")
+
+
+def test_a_few_bad_cells_are_bad_rows_and_not_another_kind_of_column(tmp_path: Path) -> None:
+    rows = [amazon_2023(row) | {"review_id": f"r{row}"} for row in range(100)]
+    rows[3]["rating"], rows[4]["timestamp"], rows[5]["review_id"] = 9.0, "oops", "r6"
+    rows[7]["text"] = ["a", "list"]
+    found = roles(jsonl(tmp_path / "reviews.jsonl", rows))
+    assert (found["rating"], found["time"], found["id"], found["text"]) == (
+        "rating",
+        "timestamp",
+        "review_id",
+        "text",
+    )
+
+
+def test_points_out_of_ten_are_no_stars(tmp_path: Path) -> None:
+    rows = [amazon_2023(row) | {"rating": row % 10 + 1} for row in range(100)]
+    assert "rating" not in roles(jsonl(tmp_path / "reviews.jsonl", rows))

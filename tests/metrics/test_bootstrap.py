@@ -97,6 +97,7 @@ def test_a_shifted_sample_has_the_value_as_its_mean_and_stays_above_its_floor() 
     shifted = Sampled(0.2, np.array([0.3, 0.4, 0.5])).without_bias()
     np.testing.assert_allclose(shifted.drawn, [0.1, 0.2, 0.3])
     assert Sampled(0.0, np.array([0.3, 0.5])).without_bias().drawn.min() == 0
+    assert Sampled(0.9, np.array([-0.1, 0.9, 1.1])).within(0.0, 1.0).drawn.tolist() == [0, 0.9, 1]
 
 
 def test_a_thousand_resamples_of_ten_thousand_rows_take_under_two_seconds() -> None:

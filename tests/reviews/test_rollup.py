@@ -243,6 +243,13 @@ def test_a_failed_review_counts_as_failed_and_nothing_else() -> None:
     assert summary.stars is None
 
 
+def test_who_wrote_nothing_gave_stars_all_the_same() -> None:
+    one = review(1, "", rating=2)
+    wordless = failed(one).model_copy(update={"error_kind": "empty_text"})
+    summary = rolled((one, wordless)).catalogue()
+    assert (summary.failed, summary.reviews, summary.given) == (1, 0, (0, 1, 0, 0, 0))
+
+
 def test_nothing_is_a_summary_too() -> None:
     rollup = Rollup()
     summary = rollup.catalogue()

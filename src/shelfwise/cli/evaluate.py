@@ -53,7 +53,7 @@ def evaluate(
         bool, typer.Option(help="Of reviews: show majority and TF-IDF, fitted on the training part, beside.")
     ] = True,
 ) -> None:
-    """Measure a bundle of pictures, products or reviews, or compare two.
+    """Measure a bundle, or how two differ.
 
     Writes metrics.json and a report; of two bundles the paired difference on the same rows."""
     if not 2 <= len(arguments) <= 3:

@@ -111,7 +111,7 @@ def _opinions(answer: ReviewPrediction) -> None:
     for opinion in answer.opinions:
         quote = escape(f'"{opinion.quote}"')
         table.add_row(escape(opinion.aspect), opinion.polarity, f"{opinion.probability:.0%}", quote)
-    console = Console()
+    console = Console(emoji=False)
     print()
     # A pipe or a log has no width: rich would take 80 columns and fold every line.
-    (console if console.is_terminal else Console(width=200)).print(table)
+    (console if console.is_terminal else Console(width=200, emoji=False)).print(table)

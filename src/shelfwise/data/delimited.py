@@ -75,7 +75,9 @@ def read_records(lines: Iterable[Line], delimiter: str) -> Iterator[Record]:
         except StopIteration:
             return
         except csv.Error as error:
-            problem = ("unreadable_row", str(error))
+            long = "field larger than field limit" in str(error)
+            why = f"a cell is longer than {csv.field_size_limit():,} characters" if long else str(error)
+            problem = ("unreadable_row", why)
         number += 1
         if feed.ended or (len(feed.taken) > 1 and (problem or not _is_strict(feed.taken, delimiter))):
             feed.give_back_all_but_first()

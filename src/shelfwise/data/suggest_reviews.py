@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shelfwise.config import ReviewColumns, ReviewData, load_reviews_config
 from shelfwise.data.inspect import ColumnSummary, Inspection, inspect_file
+from shelfwise.data.review_cells import CellError, stars_of, time_of, yes_or_no
 from shelfwise.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "constructed": ("constructed",),
 }
 """What each part of a review is called in published files and in shops' own; the surest name first."""
+_NEARLY_ALL = 0.9
+_TEXTS = ("text", "category", "list")
 _LONG_TEXT = 40
 """Characters from which the mean cell of a column is a review's text rather than a name."""
 
@@ -76,9 +80,10 @@ def resolve_reviews(argument: str, *, folders: tuple[Path, ...] = ()) -> ReviewD
     data = suggest_reviews(path).data
     columns = data.columns
     logger.warning(
-        "columns of '%s' are guessed (text=%s, title=%s, rating=%s, product=%s, recommended=%s, time=%s); "
+        "columns of '%s' are guessed (id=%s, text=%s, title=%s, rating=%s, product=%s, recommended=%s, "
+        "time=%s); "
         "`shelfwise data inspect` writes a config to correct",
-        *(path, columns.text, columns.title, columns.rating, columns.product),
+        *(path, columns.id, columns.text, columns.title, columns.rating, columns.product),
         *(columns.recommended, columns.time),
     )
     return data
@@ -103,7 +108,7 @@ def _guess(found: Inspection) -> tuple[ReviewColumns | None, dict[str, str]]:
 
 def _text_column(found: Inspection) -> ColumnSummary | None:
     texts = [column for column in found.columns if column.mean_characters >= _LONG_TEXT]
-    named = _named([column for column in found.columns if column.kind in ("text", "category")], "text")
+    named = _named([column for column in found.columns if column.kind in _TEXTS], "text")
     return named or max(texts, key=lambda column: column.mean_characters, default=None)
 
 
@@ -118,17 +123,24 @@ def _bare(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def _are_stars(column: ColumnSummary) -> bool:
+def _mostly(parse: Callable[[Any, str], object]) -> Callable[[ColumnSummary], bool]:
+    """Whether nearly all filled cells can be parsed: the others are bad rows, not another kind of column."""
+
+    def fits(column: ColumnSummary) -> bool:
+        good = sum(count for value, count in column.values.items() if _parses(parse, value, column.name))
+        return good > 0 and good >= _NEARLY_ALL * column.values.total()
+
+    return fits
+
+
+def _parses(parse: Callable[[Any, str], object], value: str, name: str) -> bool:
     try:
-        values = {float(value) for value in column.values}
-    except ValueError:
+        return parse(value, name) is not None
+    except CellError:
         return False
-    return bool(values) and values <= {1, 2, 3, 4, 5}
 
 
-def _are_flags(column: ColumnSummary) -> bool:
-    words = {"0", "1", "0.0", "1.0", "yes", "no", "y", "n", "true", "false", "t", "f"}
-    return bool(column.values) and {value.lower() for value in column.values} <= words
+_is_time = _mostly(time_of)
 
 
 def _always(_column: ColumnSummary) -> bool:
@@ -136,12 +148,12 @@ def _always(_column: ColumnSummary) -> bool:
 
 
 _FITS: dict[str, Any] = {
-    "rating": _are_stars,
-    "recommended": _are_flags,
-    "constructed": _are_flags,
-    "time": lambda column: column.kind in ("number", "date"),
+    "rating": _mostly(stars_of),
+    "recommended": _mostly(yes_or_no),
+    "constructed": _mostly(yes_or_no),
+    "time": lambda column: column.kind in ("number", "date") or _is_time(column),
     "title": lambda column: column.kind in ("text", "category", "list"),
     "product": _always,
-    "id": lambda column: column.is_unique,
+    "id": lambda column: column.is_unique or column.distinct >= _NEARLY_ALL * column.rows,
 }
 """Parts in the order they are looked for, each with what its values must be like."""

@@ -54,6 +54,7 @@ def headline_samples(
     drawn = resampled_means(values, seed=seed, resamples=resamples, groups=groups)
     means = values.mean(axis=0)
     found = {name: Sampled(float(means[i]), drawn[:, i]) for i, name in enumerate(columns)}
+    found["auroc"] = found["auroc"].within(0.0, 1.0)
     for i, name in enumerate(("ece", "ece_before_scaling")):
         place = slice(len(columns) + i * BINS, len(columns) + (i + 1) * BINS)
         of_rows, of_draws = np.abs(means[place]).sum(), np.abs(drawn[:, place]).sum(axis=1)

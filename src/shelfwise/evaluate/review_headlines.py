@@ -62,7 +62,7 @@ def headlines_of(
     yes = answers.recommended[known]
     value, parts = auroc_parts(np.stack([-yes, yes], axis=1), truth.recommended[known])
     if recommends and not np.isnan(value).any():
-        found["recommended_auc"] = mean_of(parts, seed=seed, groups=truth.products[known])
+        found["recommended_auc"] = mean_of(parts, seed=seed, groups=truth.products[known]).within(0.0, 1.0)
     return found
 
 

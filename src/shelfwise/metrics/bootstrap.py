@@ -40,6 +40,10 @@ class Sampled:
         For metrics that are a sum of absolute values (ECE), which every resampling inflates."""
         return Sampled(self.value, np.maximum(self.drawn - self.drawn.mean() + self.value, floor))
 
+    def within(self, low: float, high: float) -> Sampled:
+        """Return the same with resamples cut to what the metric can be, where they only approximate it."""
+        return Sampled(self.value, self.drawn.clip(low, high))
+
     def __sub__(self, other: Sampled) -> Sampled:
         """Return the paired difference; both must come from one seed and the same rows."""
         return Sampled(self.value - other.value, self.drawn - other.drawn)

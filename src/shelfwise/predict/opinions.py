@@ -57,12 +57,12 @@ class OpinionFinder:
 
     def opinions(self, reviews: Sequence[Review], scores: TokenScores) -> list[tuple[Opinion, ...]]:
         """The opinions of each review in their order; at most one praise and one blame of an aspect in a
-        sentence, and no sentence straddles title and text."""
+        sentence, never both in the same words, and no sentence straddles title and text."""
         evidence = _Evidence(scores, Terms(scores) if self._terms else None)
         found: list[list[Opinion]] = [[] for _ in reviews]
         for said in self._said(reviews, scores):
             review = reviews[said.sentence.review]
-            found[said.sentence.review].append(self._opinion(review, said, evidence))
+            _add(found[said.sentence.review], self._opinion(review, said, evidence))
         return [tuple(some) for some in found]
 
     def _said(self, reviews: Sequence[Review], scores: TokenScores) -> list[_Said]:
@@ -102,6 +102,20 @@ class OpinionFinder:
             probability=probability,
             term=None if term is None else text[slice(*term)],
         )
+
+
+def _add(opinions: list[Opinion], new: Opinion) -> None:
+    """Append an opinion; of praise and blame of one aspect in the same words the surer one stays."""
+    last = opinions[-1] if opinions else None
+    if last is None or (last.aspect, last.part, last.start, last.end) != (
+        new.aspect,
+        new.part,
+        new.start,
+        new.end,
+    ):
+        opinions.append(new)
+    elif new.probability > last.probability:
+        opinions[-1] = new
 
 
 class _Evidence:

@@ -86,12 +86,12 @@ class Tally:
         """Count one review, the `order`th; returned is what contradicts in it."""
         if prediction.status == "failed":
             self.failed += 1
+            if prediction.error_kind == "empty_text":
+                self._count_given(review)  # who wrote nothing gave stars all the same
             return None
         self.reviews += 1
         self.constructed += review.constructed
-        if review.recommended is not None:
-            self.said += 1
-            self.said_yes += review.recommended
+        self._count_given(review)
         if prediction.recommended is not None:
             self.recommended.add(prediction.recommended)
         if prediction.sentiment is not None:
@@ -108,9 +108,15 @@ class Tally:
                 month.mentions[label] = month.mentions.get(label, 0) + 1
         return found
 
-    def _count_stars(self, review: Review, prediction: ReviewPrediction, order: int) -> Contradiction | None:
+    def _count_given(self, review: Review) -> None:
+        """Stars and recommendation as the buyer gave them."""
         if review.rating is not None:
             self.given[review.rating - 1] += 1
+        if review.recommended is not None:
+            self.said += 1
+            self.said_yes += review.recommended
+
+    def _count_stars(self, review: Review, prediction: ReviewPrediction, order: int) -> Contradiction | None:
         if prediction.rating is not None:
             self.decided[prediction.rating - 1] += 1
         if prediction.stars is not None:

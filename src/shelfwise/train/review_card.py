@@ -26,6 +26,8 @@ def review_card(info: BundleInfo, config: ReviewsConfig) -> str:
         "answers may be confidently wrong.",
         "- It says what a text reads like, not whether a buyer wrote it or whether it is true.",
         "- Its probabilities are calibrated for reviews like the validation rows, and for no others.",
+        '- Short negations ("not itchy", "no pilling") are often read the wrong way round, mostly by our '
+        "own small encoder.",
         "- Irony, comparisons with other products and opinions told across sentences are often missed.",
     ]
     return "\n".join(lines) + "\n"
