@@ -218,3 +218,10 @@ def test_json_that_is_absurdly_deep_or_large_is_refused(copy: Path, monkeypatch:
     (copy / "bundle.json").write_text("[" * 100_000)
     with pytest.raises(BundleError, match=r"bundle\.json is nested too deeply"):
         Bundle.open(copy)
+
+
+def test_a_file_in_a_bundles_place_is_told_so(tmp_path: Path) -> None:
+    file = tmp_path / "products.csv"
+    file.write_text("id\n")
+    with pytest.raises(BundleError, match="it is a file; the folder of `shelfwise train` comes first"):
+        Bundle.open(file)

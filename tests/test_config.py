@@ -156,3 +156,8 @@ def test_relative_paths_start_at_the_configs_own_folder(file: Path) -> None:
 def test_a_config_without_anything_is_the_default(tmp_path: Path) -> None:
     (tmp_path / "empty.toml").write_text("")
     assert load_config(tmp_path / "empty.toml") == Config()
+
+
+def test_a_table_in_a_configs_place_is_told_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a table needs one: shelfwise data inspect"):
+        load_run(tmp_path / "reviews.csv")

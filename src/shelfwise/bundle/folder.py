@@ -170,6 +170,10 @@ def open_bundle(path: Path, *, unchecked: Collection[str] = ()) -> Bundle | Revi
     """The bundle in the folder `path`, of whatever task; every file is checked against its recorded sha256.
 
     Files named in `unchecked` may be damaged or missing: `shelfwise export` writes them afresh."""
+    if path.is_file():
+        raise BundleError(
+            f"bundle '{path}' not found: it is a file; the folder of `shelfwise train` comes first"
+        )
     if not path.is_dir():
         raise BundleError(f"bundle '{path}' not found: expected the folder that `shelfwise train` wrote")
     if not (path / "bundle.json").exists():

@@ -36,7 +36,9 @@ _PATHS = {
 def read_mapping(path: Path) -> dict[str, Any]:
     """The content of a TOML or JSON file as a dict; a missing or malformed file is a ConfigError."""
     if path.suffix not in (".toml", ".json"):
-        raise ConfigError(f"config '{path}': expected a .toml or .json file")
+        is_table = path.suffix in (".csv", ".tsv", ".parquet", ".jsonl", ".gz")
+        hint = f"; a table needs one: shelfwise data inspect {path}" if is_table else ""
+        raise ConfigError(f"config '{path}': expected a .toml or .json file{hint}")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
