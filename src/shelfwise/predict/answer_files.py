@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from shelfwise.errors import DataError
+from shelfwise.schema import Prediction, Product, ProductAnswer, ReviewPrediction, RowError, RowWarning
 
 Row = dict[str, Any]
 Write = Callable[[Sequence[Row]], None]
@@ -33,6 +35,23 @@ class Counts:
     def rows(self) -> int:
         """Rows read."""
         return self.ok + self.failed
+
+    def add(self, answer: Prediction | ProductAnswer | ReviewPrediction) -> None:
+        """Count one row's answer."""
+        self.ok += answer.status == "ok"
+        self.failed += answer.status == "failed"
+        self.unread += answer.error_kind == "empty_text"
+        self.kinds.update(answer.warnings)
+        self.kinds.update([answer.error_kind] if answer.error_kind else [])
+
+
+def product_chunks(
+    rows: Iterable[Product | RowError | RowWarning], size: int
+) -> Iterator[list[Product | RowError]]:
+    """Products and errors in lists of `size`; warnings of the reader are left to `data report`."""
+    kept = (row for row in rows if not isinstance(row, RowWarning))
+    while chunk := list(islice(kept, size)):
+        yield chunk
 
 
 def check_suffix(out: Path) -> None:

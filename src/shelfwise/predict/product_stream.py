@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from shelfwise.predict.answer_files import (
     check_suffix,
     csv_file,
     parquet_file,
+    product_chunks,
 )
 from shelfwise.predict.products import CHUNK, ProductPredictor
-from shelfwise.schema import Product, ProductAnswer, RowError, RowWarning
+from shelfwise.schema import Product, ProductAnswer, RowError
 
 ENDS = ("known", "warnings", "error", "error_kind", "bundle")
 
@@ -40,13 +41,10 @@ def predict_products(
     check_out(out, "the catalogue", config.source)
     counts, targets = Counts(), tuple(predictor.bundle.reading.targets)
     with replacing(out) as partial, _writer(out.suffix, partial, targets) as write:
-        for rows in _chunks(read_catalog(config)):
+        for rows in product_chunks(read_catalog(config), CHUNK):
             answers = list(_answers(predictor, rows, image_root_of(config), top))
             for answer in answers:
-                counts.ok += answer.status == "ok"
-                counts.failed += answer.status == "failed"
-                counts.kinds.update(answer.warnings)
-                counts.kinds.update([answer.error_kind] if answer.error_kind else [])
+                counts.add(answer)
             write([_row(answer, targets) for answer in answers])
             watch(counts)
     return counts
@@ -68,19 +66,6 @@ def _answers(
                 error_kind=row.kind,
                 bundle=predictor.bundle.label,
             )
-
-
-def _chunks(rows: Iterable[Product | RowError | RowWarning]) -> Iterator[list[Product | RowError]]:
-    chunk: list[Product | RowError] = []
-    for row in rows:
-        if isinstance(row, RowWarning):
-            continue
-        chunk.append(row)
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _row(answer: ProductAnswer, targets: tuple[str, ...]) -> Row:

@@ -47,10 +47,7 @@ def predict_reviews(
         for chunk in _chunks(read_reviews(data)):
             answers = _answers(predictor, chunk)
             for answer in answers:
-                counts.ok += answer.status == "ok"
-                counts.failed += answer.status == "failed"
-                counts.unread += answer.error_kind == "empty_text"
-                counts.kinds.update({*answer.warnings, *([answer.error_kind] if answer.error_kind else [])})
+                counts.add(answer)
             write([answer.model_dump() for answer in answers])
             watch(counts)
     return counts

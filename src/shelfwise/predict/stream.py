@@ -23,6 +23,7 @@ from shelfwise.predict.answer_files import (
     check_suffix,
     csv_file,
     parquet_file,
+    product_chunks,
 )
 from shelfwise.predict.predictor import CHUNK, Predictor
 from shelfwise.schema import Picture, Prediction, Product, RowError, RowWarning
@@ -59,7 +60,7 @@ def predict_catalog(
     counts = Counts()
     root = image_root_of(config)
     with replacing(out) as partial, WRITERS[out.suffix](partial) as write:
-        for rows in _chunks(_rows(config)):
+        for rows in product_chunks(_rows(config), CHUNK):
             answers = _answer(predictor, rows, counts, top=top, root=root)
             write([answer.model_dump() for answer in answers])
             watch(counts)
@@ -96,28 +97,9 @@ def _answer(
                 error_kind=row.kind,
                 bundle=predictor.bundle.label,
             )
-        counts.ok += answer.status == "ok"
-        counts.failed += answer.status == "failed"
-        counts.kinds.update(answer.warnings)
-        counts.kinds.update([answer.error_kind] if answer.error_kind else [])
+        counts.add(answer)
         answers.append(answer)
     return answers
-
-
-def _chunks(
-    rows: Iterator[Product | RowError | RowWarning],
-) -> Iterator[list[Product | RowError]]:
-    """Products and errors in lists of `CHUNK`; warnings of the reader are left to `data report`."""
-    chunk: list[Product | RowError] = []
-    for row in rows:
-        if isinstance(row, RowWarning):
-            continue
-        chunk.append(row)
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _parquet(path: Path) -> AbstractContextManager[Write]:
