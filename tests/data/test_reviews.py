@@ -142,6 +142,8 @@ def test_an_empty_file_is_one_clear_error(write: Callable[..., ReviewData]) -> N
 def test_a_binary_file_is_one_clear_error(write: Callable[..., ReviewData]) -> None:
     with pytest.raises(DataError, match="is a binary file"):
         read(write(bytes(range(256)) * 40))
+    with pytest.raises(DataError, match="is a binary file"):  # no zero byte before the first line's end
+        read(write(b"\x97k\x08M-yw, \x8c\nstars\x00"))
 
 
 def test_a_folder_is_one_clear_error(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -41,6 +42,9 @@ TREE_MAP = ColumnMap(id="path", images=("path",), labels={"label": "folder"})
 
 _BATCH_ROWS = 128
 _JSONL_SAMPLE = 200
+
+_BINARY = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
+"""What no line of column names holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ def _open_csv(path: Path, config: CatalogConfig) -> Table:
     if header.problem:
         raise DataError(f"catalogue '{path}': the line of column names cannot be read: {header.problem[1]}")
     columns = column_names(header.cells)
-    if any("\x00" in name for name in columns):
+    if any(_BINARY.search(cell) for cell in header.cells):
         raise DataError(f"catalogue '{path}' is a binary file, not a table of text")
     return Table(columns, _csv_rows(records, columns, delimiter), "csv")
 
