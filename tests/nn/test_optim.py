@@ -48,6 +48,13 @@ def test_every_weight_has_one_optimizer_and_vectors_never_decay(name: str) -> No
             assert all(p.ndim >= 2 for p in group["params"])
 
 
+def test_adamw_may_take_what_muon_leaves() -> None:
+    muon, rest = build_optimizers(model(), TrainConfig(optimizer="muon", adamw_lr=3e-3))
+    assert isinstance(muon, Muon)
+    assert isinstance(rest, torch.optim.AdamW)
+    assert {group["peak"] for group in rest.param_groups} == {3e-3}
+
+
 @pytest.mark.parametrize("name", ["muon", "sgd"])
 def test_a_momentum_of_zero_is_plain_descent(name: str) -> None:
     config = TrainConfig(optimizer=name, momentum=0, sgd_momentum=0)

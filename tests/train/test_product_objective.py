@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from small_products import products_config
+from torch import Tensor
 
 from shelfwise.nn.fusion import Encoded
 from shelfwise.nn.product_loader import ProductLoader
@@ -72,13 +73,45 @@ def test_chunks_do_not_change_the_cost(products_table: Path, inputs: ProductInpu
     assert parts == pytest.approx(whole, rel=1e-4)
 
 
+@pytest.mark.parametrize("subsets", ["all", "dropout"])
+def test_micro_batches_have_the_gradients_of_the_whole_batch(subsets: str, products_table: Path) -> None:
+    # Without batch norm, whose statistics are those of a micro-batch, and without chance.
+    def gradients(accumulate: int) -> tuple[float, dict[str, Tensor]]:
+        config = products_config(
+            products_table,
+            train={"precision": "fp32", "accumulate": accumulate},
+            title={"hide": 0.0},
+            fusion={"subsets": subsets, "dropout": 0.0},
+        )
+        inputs = load_product_inputs(config)
+        torch.manual_seed(0)
+        net = ProductNet(config, inputs.classes, inputs.mean, inputs.std)
+        for stage in net.picture.stages:
+            stage.norms = torch.nn.ModuleList(torch.nn.Identity() for _ in stage.norms)
+        net.picture.stem_norm = torch.nn.Identity()
+        run = Run(net, config.train, torch.device("cpu"))
+        batch = next(ProductLoader(inputs.train, 32, seed=0).batches(0))
+        total = 0.0
+        for loss in LearnProducts(config, {})(run, batch, torch.Generator()):
+            loss.backward()
+            total += loss.item()
+        return total, {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
+
+    (whole, expected), (parts, found) = gradients(1), gradients(4)
+    assert parts == pytest.approx(whole, abs=1e-4)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, atol=2e-5, rtol=1e-3)
+
+
 def test_dropout_takes_modalities_but_never_a_products_last_one() -> None:
     def part(rows: list[bool]) -> Encoded:
         present = torch.tensor(rows).unsqueeze(1)
         return Encoded(torch.zeros(len(rows), 1, 4), present, torch.zeros(len(rows), 4))
 
     parts = {"picture": part([True] * 400), "text": part([True] * 200 + [False] * 200)}
-    found = dropped(parts, 0.5, torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    found = dropped(parts, 0.5)
     assert there(found).all()
     assert found["picture"].there[200:].all()
     assert 0.1 < (~found["picture"].there[:200]).float().mean() < 0.5

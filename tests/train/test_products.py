@@ -154,9 +154,26 @@ def test_what_cannot_be_learned_is_one_line(table: Path, tmp_path: Path) -> None
     nothing = products_config(table, data={"source": str(table), "columns": columns})
     with pytest.raises(ConfigError, match="has no label to learn"):
         train_products(nothing, tmp_path)
-    one = {"source": str(table), "columns": columns | {"labels": {"kind": "image"}}}
-    with pytest.raises(ConfigError, match="starts afresh"):
-        train_products(products_config(table, data=one), tmp_path, init_from=tmp_path)
+
+
+def test_a_run_starts_from_a_bundle_and_heads_follow_the_class_names(
+    bundle: ProductsBundle, tiny_bundle: Path, table: Path, tmp_path: Path
+) -> None:
+    grown = tmp_path / "grown.csv"
+    lines = table.read_text().splitlines()
+    azure = ["x" + line.replace(",red,", ",azure,") for line in lines if ",red," in line]
+    grown.write_text("\n".join(lines + azure))
+    (tmp_path / "images").symlink_to(table.parent / "images")
+    start = products_config(grown, train={"epochs": 0.01, "lr": 1e-6})
+    found = train_products(start, tmp_path / "run", init_from=bundle.path)
+    assert "azure" in found.reading.targets["colour"].paths[0]
+    before, after = (one.info["validation"]["picture+text"]["category"] for one in (bundle, found))
+    assert after > before - 0.1
+    with pytest.raises(ConfigError, match="is a pictures bundle; this run needs one of products"):
+        train_products(start, tmp_path / "b", init_from=tiny_bundle)
+    wide = products_config(table, fusion={"width": 48})
+    with pytest.raises(ConfigError, match=r"another shape than the config says \(picture.out"):
+        train_products(wide, tmp_path / "c", init_from=bundle.path)
 
 
 def test_rows_that_cannot_be_used_are_counted_against_the_budget(

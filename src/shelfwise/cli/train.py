@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,8 +37,11 @@ def train(
     loaded = load_run(config, tuple(set_ or ()), folders=data_folders())
     folder = out or Path("runs") / loaded.name
     run = _train_function(loaded.task)
-    with _progress() as watch:
+    talks = _talks(loaded.task)
+    with _progress() if talks else nullcontext(lambda _: None) as watch:
         bundle = run(loaded, folder, resume=resume, init_from=init_from, watch=watch, max_errors=max_errors)
+    if not talks:
+        return
     validation = bundle.info.get("validation", {})
     training = bundle.info.get("training", {})
     figures = _figures(validation)
@@ -50,6 +53,17 @@ def train(
     catalog = "fashion-mnist" if loaded.data.source == "fashion-mnist" else config
     words = ["shelfwise", "evaluate", str(bundle.path), str(catalog), "--out", str(folder)]
     print(f"next:   {shlex.join(words)}")
+
+
+def _talks(task: str) -> bool:
+    """Whether this process prints: torchrun's first one, or the only one there is."""
+    from shelfwise.errors import ConfigError
+
+    if task != "products" and os.environ.get("WORLD_SIZE", "1") != "1":
+        raise ConfigError(
+            f"several processes train products, not yet {task}: start this one without torchrun"
+        )
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _figures(validation: dict[str, Any]) -> str:

@@ -30,11 +30,16 @@ class TargetConfig(Section):
     """Weight of the coarser levels' losses beside the finest known one's."""
     adjust: float = Field(default=0.0, ge=0)
     """Logit adjustment for rare classes: so many times the log prior (arXiv:2007.07314, equation 10)."""
+    balance: float = Field(default=0.0, ge=0, le=1)
+    """Products are drawn in proportion to their class's count ** -balance: 1 draws all classes equally often,
+    0.5 is square-root sampling (arXiv:1910.09217, section 3). For one target at most."""
 
     @model_validator(mode="after")
     def _flat(self) -> TargetConfig:
         if self.several and len(self.labels) > 1:
             raise ValueError("several values at once have no levels; give one label")
+        if self.several and (self.adjust or self.balance):
+            raise ValueError("several values at once have no classes to adjust or balance")
         return self
 
 
@@ -49,6 +54,11 @@ class PictureTowerConfig(ModelConfig):
     """Channels of each stage."""
     downsample: tuple[Literal["stride", "pool"], ...] = ("pool", "pool", "pool")
     """How each stage halves the resolution."""
+    residual: bool = False
+    """Each convolution but a stage's first adds to its input."""
+    pool: Literal["last", "all"] = "last"
+    """Whose maps' maxima and means make a picture's vector: the last stage's, or every stage's. Colour and
+    pattern are plainer in early maps."""
     most: int = Field(default=4, gt=0)
     """Pictures of a product that are looked at; further ones are counted as a warning."""
 
@@ -139,6 +149,11 @@ class ProductsConfig(Root):
                     raise ValueError(
                         f"targets.{name}: '{label}' is no label of data.columns, which has: {there}"
                     )
+        balanced = [name for name, target in self.targets.items() if target.balance]
+        if len(balanced) > 1:
+            raise ValueError(f"products are drawn by one target's classes, not by {', '.join(balanced)}'s")
+        if self.train.balanced:
+            raise ValueError("train.balanced is not for products: say targets.NAME.balance")
         told = {known[label] for target in self.asked.values() for label in target.labels}
         for name in self.table.fields:
             if name not in self.data.columns.fields:

@@ -19,7 +19,7 @@ class TrainConfig(Section):
     batch_size: int = Field(default=256, gt=0)
     """Pictures in an optimizer step."""
     optimizer: Literal["muon", "sgd", "adamw"] = "muon"
-    """`muon` takes the convolutions' weights and leaves the rest to Nesterov SGD."""
+    """`muon` takes the convolutions' weights and leaves the rest to Nesterov SGD, or to AdamW."""
     lr: float = Field(default=0.08, gt=0)
     """Peak learning rate: Muon's, or that of the one optimizer."""
     head_lr: float | None = Field(default=None, gt=0)
@@ -27,9 +27,11 @@ class TrainConfig(Section):
     momentum: float = Field(default=0.6, ge=0, lt=1)
     """Muon's momentum, or SGD's where that is the one optimizer."""
     sgd_lr: float = Field(default=0.5, gt=0)
-    """Peak learning rate of what Muon does not take."""
+    """SGD's peak learning rate of what Muon does not take."""
     sgd_momentum: float = Field(default=0.85, ge=0, lt=1)
-    """Momentum of what Muon does not take."""
+    """SGD's momentum of what Muon does not take."""
+    adamw_lr: float | None = Field(default=None, gt=0)
+    """AdamW's peak learning rate of what Muon does not take, in place of SGD."""
     weight_decay: float = Field(default=5e-4, ge=0)
     """On matrices only, never on biases and normalisations; Muon has none."""
     warmup: float = Field(default=0.2, ge=0, le=1)

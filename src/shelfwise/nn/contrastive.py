@@ -132,7 +132,7 @@ def chunked_sigmoid_loss(
 
 
 def gradient_cached(
-    encode: Callable[[Part], tuple[Tensor, Tensor]],
+    encode: Callable[[Part], tuple[Tensor, Tensor, Tensor]],
     parts: Sequence[Part],
     loss: Callable[[Tensor, Tensor], Tensor],
 ) -> Iterator[Float[Tensor, ""]]:
@@ -140,14 +140,17 @@ def gradient_cached(
 
     GradCache (arXiv:2101.06983): encode all parts without graphs, yield the loss of all vectors,
     then encode each part again and yield a stand-in that sends the vectors' gradients into the towers. Call
-    `backward` on each, unscaled, before asking for the next. The first has the whole value, the others 0.
+    `backward` on each, unscaled, before asking for the next. `encode` gives a part's pictures, its texts, and
+    a loss of the part's own, which may be 0. The first loss has the whole value of `loss`, each other one its
+    part's own.
 
     An iterator, because that is what `train.loop` takes from an objective: clipping, the optimizer and the
     sum stay in one place. Both passes draw the same numbers from torch's global generators (dropout); a
     generator of your own is not replayed. Batch norm sees parts, and updates its running averages twice."""
     with torch.no_grad():
         first = [(_random_states(), encode(part)) for part in parts]
-    states, vectors = zip(*first, strict=True)
+    states, encoded = zip(*first, strict=True)
+    vectors = [(image, text) for image, text, _ in encoded]
     # Older torch keeps autocast's gradientless copies of weights for the second pass (pytorch issue 158232).
     torch.clear_autocast_cache()
     sides = [torch.cat(side).requires_grad_() for side in zip(*vectors, strict=True)]
@@ -159,9 +162,9 @@ def gradient_cached(
     for_texts = gradients[1].split([len(text) for _, text in vectors])
     for part, state, for_image, for_text in zip(parts, states, for_images, for_texts, strict=True):
         with _random_states_set(state):
-            image, text = encode(part)
+            image, text, own = encode(part)
         stand_in = (image * for_image).sum() + (text * for_text).sum()
-        yield stand_in - stand_in.detach()
+        yield own + stand_in - stand_in.detach()
 
 
 def weighted_fields(

@@ -74,13 +74,16 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.
     if config.optimizer == "adamw":
         if config.head_lr is not None:
             groups = [part for group in groups for part in _heads_apart(group, model, config.head_lr)]
-        optimizers = [torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99), fused=True)]
+        optimizers = [_adamw(groups, config.lr)]
     elif config.optimizer == "sgd":
         optimizers = [_sgd(groups, config.lr, config.momentum)]
     else:
         if filters:
             optimizers.append(Muon(filters, lr=config.lr, momentum=config.momentum))
-        optimizers.append(_sgd(groups, config.sgd_lr, config.sgd_momentum))
+        if groups and config.adamw_lr is not None:
+            optimizers.append(_adamw(groups, config.adamw_lr))
+        elif groups:
+            optimizers.append(_sgd(groups, config.sgd_lr, config.sgd_momentum))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak"] = group["lr"]
@@ -94,6 +97,10 @@ def _heads_apart(group: dict[str, Any], model: nn.Module, head_lr: float) -> lis
     above = [p for p in group["params"] if id(p) not in encoder]
     parts = [{**group, "params": below}, {**group, "params": above, "lr": head_lr}]
     return [part for part in parts if part["params"]]
+
+
+def _adamw(groups: list[dict[str, Any]], lr: float) -> torch.optim.AdamW:
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), fused=True)
 
 
 def _sgd(groups: list[dict[str, Any]], lr: float, momentum: float) -> torch.optim.SGD:

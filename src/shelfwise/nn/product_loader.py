@@ -19,6 +19,7 @@ from shelfwise.data.product_rows import pictures_of
 from shelfwise.nn.augment import draw
 from shelfwise.nn.loaders import augment_rows
 from shelfwise.nn.product_net import ProductTensors
+from shelfwise.nn.ranks import Ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +60,31 @@ class ProductBatch:
         labels = {name: values.to(device) for name, values in self.labels.items()}
         return ProductBatch(self.products.to(device), labels, self.keys.to(device))
 
+    def split(self, parts: int) -> list[ProductBatch]:
+        """The batch in about equal parts, fewer than asked where it has fewer rows."""
+        size = -(-len(self) // parts)
+        return [self._part(slice(start, start + size)) for start in range(0, len(self), size)]
+
+    def _part(self, rows: slice) -> ProductBatch:
+        whole = self.products
+        mine = (whole.owner >= rows.start) & (whole.owner < rows.stop)
+        some = ProductTensors(
+            whole.pixels[mine],
+            whole.owner[mine] - rows.start,
+            whole.words[rows],
+            whole.pieces[rows],
+            whole.values[rows],
+            whole.numbers[rows],
+        )
+        labels = {name: values[rows] for name, values in self.labels.items()}
+        return ProductBatch(some, labels, self.keys[rows])
+
 
 class ProductLoader:
     """Shuffled batches of all products; with `weights`, drawn with replacement by them.
 
-    Every picture is changed as `augment` says, also where a product has several."""
+    Every picture is changed as `augment` says, also where a product has several. Of several ranks each gets
+    its share of a batch, with the pictures as one process would have them."""
 
     def __init__(
         self,
@@ -73,8 +94,10 @@ class ProductLoader:
         seed: int,
         augment: AugmentConfig | None = None,
         weights: Float[ndarray, "N"] | None = None,
+        ranks: Ranks = Ranks(),  # noqa: B008
     ) -> None:
         self.data, self.batch_size, self.seed, self.augment = data, batch_size, seed, augment
+        self.ranks = ranks
         self.weights = None if weights is None else weights / weights.sum()
         self._pool = torch.from_numpy(data.pool)
 
@@ -96,17 +119,19 @@ class ProductLoader:
         return random.choice(len(self.data), len(self.data), p=self.weights)
 
     def _batch(self, rows: Int64[ndarray, "B"], epoch: int, number: int) -> ProductBatch:
+        share = self.ranks.share(len(rows))
         pictures, owner = pictures_of(self.data.first, rows)
         places = torch.from_numpy(self.data.places[pictures])
+        mine = torch.from_numpy((owner >= share.start) & (owner < share.stop))
         if self.augment is not None and len(places):
             seed = np.random.SeedSequence([self.seed, epoch, number]).generate_state(1, np.uint64)[0]
             generator = torch.Generator().manual_seed(int(seed >> 1))
             size = (self._pool.shape[1], self._pool.shape[2])
             params = draw(self.augment, places, size=size, epoch=epoch, generator=generator)
-            pixels = augment_rows(self._pool, places, params, self.augment)
+            pixels = augment_rows(self._pool, places[mine], params[mine], self.augment)
         else:
-            pixels = self._pool.index_select(0, places)
-        return batch_of(self.data, rows, pixels, owner)
+            pixels = self._pool.index_select(0, places[mine])
+        return batch_of(self.data, rows[share], pixels, owner[mine.numpy()] - share.start)
 
 
 def batch_of(

@@ -17,7 +17,7 @@ from shelfwise.nn.towers import Normalize, Stage
 
 
 class PictureTower(nn.Module):
-    """Convolutions over one picture: a token for each place of the last map, and their maximum and mean."""
+    """Convolutions over one picture: a token for each place of the last map, and maps' maxima and means."""
 
     def __init__(
         self, config: PictureTowerConfig, width: int, mean: tuple[float, ...], std: tuple[float, ...]
@@ -29,26 +29,30 @@ class PictureTower(nn.Module):
         inputs = (config.stem, *config.widths[:-1])
         shapes = zip(inputs, config.widths, config.depths, config.downsample, strict=True)
         self.stages = nn.ModuleList(
-            Stage(i, o, depth=depth, stride=down == "stride") for i, o, depth, down in shapes
+            Stage(i, o, depth=depth, stride=down == "stride", residual=config.residual)
+            for i, o, depth, down in shapes
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.out = nn.Linear(2 * config.widths[-1], width)
+        self.pooled = len(config.widths) if config.pool == "all" else 1
+        self.out = nn.Linear(2 * sum(config.widths[-self.pooled :]), width)
         self.token = nn.Linear(config.widths[-1], width)
 
-    def maps(self, pixels: UInt8[Tensor, "P H W C"]) -> Float[Tensor, "P _ h w"]:
-        """The last feature map of raw pictures."""
+    def maps(self, pixels: UInt8[Tensor, "P H W C"]) -> list[Float[Tensor, "P _ h w"]]:
+        """Every stage's feature map of raw pictures, the last one last."""
         x = F.relu(self.stem_norm(self.stem(self.normalize(pixels))), inplace=True)
+        found = []
         for stage in self.stages:
             x = stage(x)
-        return x
+            found.append(x)
+        return found
 
     def forward(
         self, pixels: UInt8[Tensor, "P H W C"]
     ) -> tuple[Float[Tensor, "P D"], Float[Tensor, "P T D"]]:
         """Each picture's vector and tokens."""
         maps = self.maps(pixels)
-        pooled = torch.cat([F.max_pool2d(maps, maps.shape[2:]).flatten(1), maps.mean((2, 3))], 1)
-        return self.out(self.dropout(pooled)), self.token(maps.flatten(2).transpose(1, 2))
+        ends = [pool(x) for x in maps[-self.pooled :] for pool in (_maximum, _mean)]
+        return self.out(self.dropout(torch.cat(ends, 1))), self.token(maps[-1].flatten(2).transpose(1, 2))
 
 
 class TitleTower(nn.Module):
@@ -97,6 +101,14 @@ class TableTower(nn.Module):
         tokens = self.embedding(values) + numbers.unsqueeze(2) * self.slope
         present = values > 0
         return Encoded(tokens, present, masked_mean(tokens, present))
+
+
+def _maximum(maps: Float[Tensor, "P D h w"]) -> Float[Tensor, "P D"]:
+    return F.max_pool2d(maps, maps.shape[2:]).flatten(1)
+
+
+def _mean(maps: Float[Tensor, "P D h w"]) -> Float[Tensor, "P D"]:
+    return maps.mean((2, 3))
 
 
 def gather_pictures(

@@ -53,6 +53,16 @@ class Ranks:
     world: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
+    @property
+    def first(self) -> bool:
+        """Whether this is the rank that writes and talks."""
+        return self.rank == 0
+
+    def share(self, rows: int) -> slice:
+        """This rank's part of so many rows; all parts are of one size, so that a rest is left out."""
+        each = rows // self.world
+        return slice(self.rank * each, (self.rank + 1) * each)
+
 
 @contextmanager
 def join(kind: str = "cpu", *, timeout_s: float = 600) -> Iterator[Ranks]:
@@ -85,6 +95,18 @@ def join(kind: str = "cpu", *, timeout_s: float = 600) -> Iterator[Ranks]:
             dist.destroy_process_group()
         raise
     dist.destroy_process_group()
+
+
+def of_ranks(*numbers: float) -> list[list[float]]:
+    """Every rank's numbers, in the order of ranks, in double precision: losses, scores, flags."""
+    if _world() == 1:
+        return [list(numbers)]
+    gpu = dist.get_backend() == "nccl"
+    device = torch.device("cuda", torch.cuda.current_device()) if gpu else torch.device("cpu")
+    found: list[list[float]] = _all_gather(
+        torch.tensor([numbers], dtype=torch.float64, device=device)
+    ).tolist()
+    return found
 
 
 def gather(x: Shaped[Tensor, "B ..."]) -> Shaped[Tensor, "WB ..."]:

@@ -37,10 +37,14 @@ class Stage(nn.Module):
     """Halve the resolution, then refine: each convolution is followed by batch norm and ReLU.
 
     The first one halves by its stride or by a maximum right after it, before the norm (airbench94,
-    arXiv:2404.00498, figure 5)."""
+    arXiv:2404.00498, figure 5). With `residual` each later one adds to what it was given (He et al.,
+    arXiv:1512.03385, without their second convolution)."""
 
-    def __init__(self, channels: int, width: int, *, depth: int, stride: bool) -> None:
+    def __init__(
+        self, channels: int, width: int, *, depth: int, stride: bool, residual: bool = False
+    ) -> None:
         super().__init__()
+        self.residual = residual
         inputs = [channels] + [width] * (depth - 1)
         steps = [2 if stride else 1] + [1] * (depth - 1)
         self.convs = nn.ModuleList(Conv3x3(i, width, step) for i, step in zip(inputs, steps, strict=True))
@@ -50,10 +54,11 @@ class Stage(nn.Module):
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
         """One stage: `h` is about H / 2."""
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            x = conv(x)
+            y = conv(x)
             if i == 0 and self.pool:
-                x = F.max_pool2d(x, 2)
-            x = F.relu(norm(x), inplace=True)
+                y = F.max_pool2d(y, 2)
+            y = F.relu(norm(y), inplace=True)
+            x = x + y if i and self.residual else y
         return x
 
 

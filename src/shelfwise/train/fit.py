@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from shelfwise.data.labelled import LabelledPictures
 from shelfwise.errors import TrainingError
 from shelfwise.evaluate.cost import peak_memory_mb
+from shelfwise.nn.ranks import of_ranks, same_start
 from shelfwise.train.checkpoint import Tree, checkpoints, load_checkpoint, save_checkpoint
 from shelfwise.train.journal import Journal
 from shelfwise.train.loop import (
@@ -64,6 +65,7 @@ def training_cost(run: Run, fitted: Fitted, began: float) -> dict[str, Any]:
         "steps": run.step,
         "device": run.device.type,
         "threads": torch.get_num_threads(),
+        "processes": run.ranks.world,
         "torch": torch.__version__,
     }
 
@@ -102,13 +104,15 @@ def fit(
 
     Checkpoints go to `folder/checkpoints`, the journal to `folder/journal.jsonl`. Without `validation`
     nothing is scored. `fingerprint` is what must not change between start and resume. Ctrl-C writes a
-    checkpoint and raises a TrainingError."""
+    checkpoint and raises a TrainingError. Of several ranks the first scores and writes."""
     config = run.config
     progress = Progress()
     if resume:
         _resume(run, progress, folder, fingerprint)
+    same_start(run.model)
+    first = run.ranks.first
     steps = total_steps(config, len(loader))
-    journal = Journal(folder, resume_step=run.step, tensorboard=config.tensorboard)
+    journal = Journal(folder, resume_step=run.step, tensorboard=config.tensorboard) if first else None
     save_every = config.checkpoint_every or len(loader)
     evaluate_every = round(config.evaluate_every * len(loader)) if config.evaluate_every else steps
 
@@ -120,6 +124,8 @@ def fit(
 
     def save() -> None:
         count_time()
+        if not first:
+            return
         tree = {"run": run.state(), "progress": asdict(progress), "fingerprint": fingerprint}
         save_checkpoint(folder / "checkpoints", run.step, tree, keep=config.keep)
 
@@ -130,24 +136,28 @@ def fit(
             records = train_steps(run, loader, objective)
             for record in () if stopped else records:
                 done = record.step >= steps
-                if record.step % LOG_EVERY == 0 or done:
+                if journal and (record.step % LOG_EVERY == 0 or done):
                     journal.add(asdict(record))
                 if validation and (record.step % max(1, evaluate_every) == 0 or done):
-                    score = validation.score(run)
-                    journal.add({"step": record.step, "epoch": record.epoch, f"val_{validation.name}": score})
+                    (score,) = of_ranks(validation.score(run) if first else 0.0)[0]
+                    if journal:
+                        said = {"step": record.step, "epoch": record.epoch}
+                        journal.add({**said, f"val_{validation.name}": score})
                     _note(progress, score, run, keep_weights=config.patience is not None)
                 watch(Watch(record, steps, score))
                 stop = _out_of_patience(progress, config.patience)
-                if record.step % save_every == 0 or done or stop or interrupted.is_set():
+                halt = any(flag for (flag,) in of_ranks(float(interrupted.is_set())))
+                if record.step % save_every == 0 or done or stop or halt:
                     save()
-                if interrupted.is_set() and not done:
+                if halt and not done:
                     raise TrainingError(
                         f"interrupted after step {record.step} of {steps}, nothing lost; go on with --resume"
                     )
                 if stop:
                     break
     finally:
-        journal.close()
+        if journal:
+            journal.close()
     count_time()
     return Fitted(progress.best_weights or run.weights(), progress.seconds, progress.cpu_seconds)
 

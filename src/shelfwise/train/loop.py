@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from shelfwise.config import TrainConfig
 from shelfwise.errors import TrainingError
 from shelfwise.nn.optim import WeightAverage, build_optimizers
+from shelfwise.nn.ranks import Ranks, average_gradients, of_ranks
 from shelfwise.train.checkpoint import Tree
 from shelfwise.train.schedule import learning_rate_factor
 
@@ -65,6 +66,8 @@ class Run:
     config: TrainConfig
     device: torch.device
     step: int = 0
+    ranks: Ranks = field(default_factory=Ranks)
+    """This process among those that train the model together."""
     optimizers: list[torch.optim.Optimizer] = field(init=False)
     average: WeightAverage | None = field(init=False)
 
@@ -102,9 +105,9 @@ class Run:
         return {name: tensor.detach().clone() for name, tensor in source.items()}
 
 
-def step_seed(seed: int, step: int) -> int:
-    """A seed for one step, far from its neighbours' (the mixing constant is splitmix64's)."""
-    return (seed * 1_000_003 + step + 1) * 0x9E3779B97F4A7C15 % 2**63
+def step_seed(seed: int, step: int, rank: int = 0) -> int:
+    """A seed for one step of one rank, far from its neighbours' (the mixing constant is splitmix64's)."""
+    return ((seed + 7919 * rank) * 1_000_003 + step + 1) * 0x9E3779B97F4A7C15 % 2**63
 
 
 def total_steps(config: TrainConfig, batches_per_epoch: int) -> int:
@@ -121,8 +124,9 @@ def train_steps(run: Run, loader: Loader, objective: Objective) -> Iterator[Step
         epoch, start = divmod(run.step, len(loader))
         for batch in loader.batches(epoch, start):
             began = time.perf_counter()
-            generator.manual_seed(step_seed(config.seed, run.step))
-            torch.manual_seed(step_seed(config.seed, run.step))
+            seed = step_seed(config.seed, run.step, run.ranks.rank)
+            generator.manual_seed(seed)
+            torch.manual_seed(seed)
             factor = learning_rate_factor(run.step, steps, config)
             run.model.train()
             loss = _optimize(run, objective(run, batch, generator), factor)
@@ -132,7 +136,7 @@ def train_steps(run: Run, loader: Loader, objective: Objective) -> Iterator[Step
                 epoch=run.step / len(loader),
                 loss=loss,
                 lr=config.lr * factor,
-                samples=len(batch),
+                samples=len(batch) * run.ranks.world,
                 seconds=time.perf_counter() - began,
             )
             if run.step >= steps:
@@ -140,7 +144,7 @@ def train_steps(run: Run, loader: Loader, objective: Objective) -> Iterator[Step
 
 
 def _optimize(run: Run, losses: Iterator[Float[Tensor, ""]], factor: float) -> float:
-    """One optimizer step over one batch in micro-batches; the mean loss in nats."""
+    """One optimizer step over one batch in micro-batches; the mean loss of all ranks in nats."""
     config = run.config
     for optimizer in run.optimizers:
         optimizer.zero_grad(set_to_none=True)
@@ -148,6 +152,8 @@ def _optimize(run: Run, losses: Iterator[Float[Tensor, ""]], factor: float) -> f
     for loss in losses:
         loss.backward()
         total += loss.item()
+    average_gradients(run.model)
+    total = sum(loss for (loss,) in of_ranks(total)) / run.ranks.world
     if not math.isfinite(total):
         raise TrainingError(
             f"the loss became {total} at step {run.step + 1}; checkpoints of earlier steps are whole: "

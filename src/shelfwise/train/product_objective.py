@@ -1,6 +1,6 @@
 """What a batch of products costs: every target from every subset of the modalities, and pictures with titles.
 
-B: products of a batch, K: classes, L: levels.
+B: products of a batch, E: dimensions of the shared space, K: classes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,17 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from shelfwise.config import ProductsConfig, TargetConfig
-from shelfwise.nn.contrastive import SoftTargets, chunked_contrastive_loss, chunked_sigmoid_loss
+from shelfwise.nn.contrastive import (
+    SoftTargets,
+    chunked_contrastive_loss,
+    chunked_sigmoid_loss,
+    gradient_cached,
+)
 from shelfwise.nn.fusion import Encoded
 from shelfwise.nn.heads import PathHead, multi_loss, path_loss
 from shelfwise.nn.product_loader import ProductBatch
 from shelfwise.nn.product_net import ProductNet, only
+from shelfwise.nn.ranks import gather, gather_with_gradient
 from shelfwise.train.loop import Run, autocast
 
 Subset = tuple[str, ...]
@@ -33,46 +39,87 @@ class LearnProducts:
     """Of each target that has `adjust`, what is added to its logits in the loss."""
 
     def __call__(
-        self, run: Run, batch: ProductBatch, generator: torch.Generator
+        self, run: Run, batch: ProductBatch, _generator: torch.Generator
     ) -> Iterator[Float[Tensor, ""]]:
-        """The loss of the whole batch: contrastive losses need it together."""
+        """The losses of the batch's micro-batches.
+
+        Pictures and titles of all micro-batches, and of all ranks, are each other's negatives."""
         model = run.model
         assert isinstance(model, ProductNet)
         batch = batch.to(run.device)
+        asked = self.asked(model)
+        # Means over what is known: a part's mean weighs as much as it has rows of the whole's.
+        total = gather(counts(batch, asked)[None]).sum(0).clamp(min=1) / run.ranks.world
+
+        def encode(part: ProductBatch) -> tuple[Tensor, Tensor, Tensor]:
+            return self._encode(run, model, part, asked, counts(part, asked) / total)
+
+        def contrast(image: Tensor, text: Tensor) -> Tensor:
+            return self.config.shared.weight * self._contrast(model, image, text, batch)
+
+        contrastive = model.temperature is not None and {"picture", "text"} <= set(model.fusion.modalities)
+        parts = batch.split(run.config.accumulate)
+        if contrastive and len(parts) > 1:
+            yield from gradient_cached(encode, parts, contrast)
+            return
+        for part in parts:
+            image, text, loss = encode(part)
+            yield loss + contrast(image, text) if contrastive else loss
+
+    def asked(self, model: ProductNet) -> list[Subset]:
+        """The subsets of the modalities that every step asks."""
+        dropping = self.config.fusion.subsets == "dropout"
+        return [model.fusion.modalities] if dropping else subsets(model.fusion.modalities)
+
+    def _encode(
+        self,
+        run: Run,
+        model: ProductNet,
+        batch: ProductBatch,
+        asked: list[Subset],
+        shares: Float[Tensor, "S targets"],
+    ) -> tuple[Float[Tensor, "B E"], Float[Tensor, "B E"], Float[Tensor, ""]]:
+        """Pictures' and titles' vectors, and the loss of the targets; without a shared space E is 0.
+
+        `shares` say how much each subset's and target's mean weighs in the whole batch's."""
         with autocast(run.config, run.device):
-            parts = model.encode(batch.products)
-        if self.config.fusion.subsets == "dropout":
-            parts = dropped(parts, self.config.fusion.dropout, generator)
-            asked: list[Subset] = [model.fusion.modalities]
-        else:
-            asked = subsets(model.fusion.modalities)
+            known = model.encode(batch.products)
+        dropping = self.config.fusion.subsets == "dropout"
+        parts = dropped(known, self.config.fusion.dropout) if dropping else known
         loss = torch.zeros((), device=run.device)
         vectors: dict[Subset, Tensor] = {}
-        for subset in asked:
+        for subset, share in zip(asked, shares, strict=True):
             some = only(parts, subset)
             with autocast(run.config, run.device):
                 logits, vector = model.answer(some)
-            loss = loss + self._targets(model, logits, batch, there(some)) / len(asked)
+            loss = loss + self._targets(model, logits, batch, there(some), share) / len(asked)
             if vector is not None:
                 vectors[subset] = vector
-        if model.temperature is not None and {"picture", "text"} <= set(model.fusion.modalities):
-            for name in ("picture", "text"):
-                if (name,) not in vectors:
-                    with autocast(run.config, run.device):
-                        vectors[name,] = model.vectors(only(parts, (name,)))
-            loss = loss + self.config.shared.weight * self._contrast(model, parts, vectors, batch)
-        yield loss
+        for name in ("picture", "text"):
+            if (name,) in vectors:
+                continue
+            if model.shared is None:
+                vectors[name,] = torch.zeros(len(batch), 0, device=run.device)
+            else:
+                with autocast(run.config, run.device):
+                    vectors[name,] = model.vectors(only(known, (name,)))
+        return vectors["picture",], vectors["text",], loss
 
     def _targets(
-        self, model: ProductNet, logits: dict[str, Tensor], batch: ProductBatch, known: Bool[Tensor, "B"]
+        self,
+        model: ProductNet,
+        logits: dict[str, Tensor],
+        batch: ProductBatch,
+        known: Bool[Tensor, "B"],
+        share: Float[Tensor, "targets"],
     ) -> Float[Tensor, ""]:
         """Every target's loss over the products of which something is known, weighted."""
         targets = self.config.asked
         losses = [
-            targets[name].weight * self._target(model, name, targets[name], said, batch.labels[name], known)
-            for name, said in logits.items()
+            targets[name].weight * self._target(model, name, targets[name], logits[name], labels, known)
+            for name, labels in batch.labels.items()
         ]
-        return torch.stack(losses).sum() / sum(targets[name].weight for name in logits)
+        return (torch.stack(losses) * share).sum() / sum(targets[name].weight for name in logits)
 
     def _target(
         self,
@@ -100,22 +147,42 @@ class LearnProducts:
     def _contrast(
         self,
         model: ProductNet,
-        parts: dict[str, Encoded],
-        vectors: dict[Subset, Tensor],
+        image: Float[Tensor, "B E"],
+        text: Float[Tensor, "B E"],
         batch: ProductBatch,
     ) -> Float[Tensor, ""]:
-        """Pictures against titles, over the products that have both."""
+        """Pictures against titles, over the products of all ranks that have both."""
         assert model.temperature is not None
-        both = parts["picture"].there & parts["text"].there
-        image, text = vectors["picture",][both], vectors["text",][both]
-        shared, keys = self.config.shared, batch.keys[both]
+        has = present(batch)
+        both = gather(has["picture"] & has["text"])
+        image, text = gather_with_gradient(image)[both], gather_with_gradient(text)[both]
+        shared, keys = self.config.shared, gather(batch.keys)[both]
         if not len(keys):
             return image.sum()
         scale = model.temperature()
         if shared.loss == "sigmoid":
             return chunked_sigmoid_loss(image, text, scale, model.temperature.bias, keys, shared.chunk)
-        soft = SoftTargets(batch.labels[model.finest][both, -1], shared.category) if shared.category else None
+        categories = gather(batch.labels[model.finest][:, -1])[both]
+        soft = SoftTargets(categories, shared.category) if shared.category else None
         return chunked_contrastive_loss(image, text, scale, keys, shared.chunk, soft=soft)
+
+
+def present(batch: ProductBatch) -> dict[str, Bool[Tensor, "B"]]:
+    """Which products of a batch have each modality."""
+    products = batch.products
+    return {
+        "picture": torch.bincount(products.owner, minlength=len(batch)) > 0,
+        "text": (products.words > 0).any(1),
+        "table": (products.values > 0).any(1),
+    }
+
+
+def counts(batch: ProductBatch, asked: list[Subset]) -> Float[Tensor, "S targets"]:
+    """How many products have any modality of each subset and a label of each target."""
+    has = present(batch)
+    there = torch.stack([torch.stack([has[name] for name in subset]).any(0) for subset in asked])
+    labelled = torch.stack([(labels >= 0).any(1) for labels in batch.labels.values()])
+    return there.float() @ labelled.float().T
 
 
 def subsets(modalities: Subset) -> list[Subset]:
@@ -128,9 +195,11 @@ def there(parts: dict[str, Encoded]) -> Bool[Tensor, "B"]:
     return torch.stack([part.there for part in parts.values()]).any(0)
 
 
-def dropped(parts: dict[str, Encoded], share: float, generator: torch.Generator) -> dict[str, Encoded]:
-    """Each modality taken away from a share of the products, but never a product's last one."""
+def dropped(parts: dict[str, Encoded], share: float) -> dict[str, Encoded]:
+    """Each modality taken away from a share of the products, but never a product's last one.
+
+    Draws from torch's global generator, which `gradient_cached` plays back."""
     present = torch.stack([part.there for part in parts.values()])
-    gone = (torch.rand(present.shape, generator=generator) < share).to(present.device)
+    gone = (torch.rand(present.shape) < share).to(present.device)
     gone &= (present & ~gone).any(0)
     return {name: part.without(rows) for (name, part), rows in zip(parts.items(), gone, strict=True)}

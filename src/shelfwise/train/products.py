@@ -12,20 +12,23 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
-from shelfwise.bundle import BundleInfo, ProductsBundle, ProductsInfo, TargetInfo, now
+from shelfwise.bundle import BundleInfo, ProductsBundle, ProductsInfo, TargetInfo, now, open_bundle
 from shelfwise.config import ProductsConfig
 from shelfwise.data.product_rows import pictures_of
+from shelfwise.data.taxonomy import balanced_rows
 from shelfwise.decide.temperature import fit_temperature
 from shelfwise.errors import ConfigError
 from shelfwise.nn.heads import logit_adjustment
 from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader, batch_of
 from shelfwise.nn.product_net import ProductNet, only
+from shelfwise.nn.ranks import Ranks, join
 from shelfwise.train.allocator import keep_freed_memory
 from shelfwise.train.fit import Fitted, Validation, Watch, evaluating, fit, load_weights, training_cost
 from shelfwise.train.loop import Run
 from shelfwise.train.package_products import package_products
 from shelfwise.train.product_inputs import ProductInputs, fingerprint, load_product_inputs
 from shelfwise.train.product_objective import LearnProducts, Subset, subsets
+from shelfwise.train.product_start import start_from
 from shelfwise.train.start import finished, pick_device, prepare_folder, set_threads
 
 log = logging.getLogger(__name__)
@@ -46,9 +49,9 @@ def train_products(
     """Train as `config` says and write `out/bundle`; journal and checkpoints go to `out` as well.
 
     As `train.run.train` does for pictures: a finished run is returned as it is when `resume` is set, and
-    an unfinished one is not overwritten without it. ConfigError for `init_from`, which is not there yet."""
-    if init_from is not None:
-        raise ConfigError("--init-from is for pictures and reviews; a products run starts afresh")
+    an unfinished one is not overwritten without it. Under torchrun all processes train together, each of them
+    on its share of every batch, and the first one writes. `init_from` is a bundle to take weights from; see
+    `product_start`."""
     began = time.perf_counter()
     done = finished(config, out) if resume else None
     if isinstance(done, ProductsBundle):
@@ -58,7 +61,25 @@ def train_products(
     keep_freed_memory()
     data = inputs or load_product_inputs(config, max_errors=max_errors)
     log.info("%d products to train on, %d to validate", len(data.train), len(data.validation))
-    net, fitted, run = _fit(config, data, out, resume=resume, watch=watch)
+    with join(pick_device(config.train.device).type) as ranks:
+        net, fitted, run = _fit(config, data, out, ranks, resume=resume, init_from=init_from, watch=watch)
+        if ranks.first:
+            _package(net, fitted, run, config, data, out, began)
+    bundle = open_bundle(out / "bundle")
+    assert isinstance(bundle, ProductsBundle)
+    return bundle
+
+
+def _package(
+    net: ProductNet,
+    fitted: Fitted,
+    run: Run,
+    config: ProductsConfig,
+    data: ProductInputs,
+    out: Path,
+    began: float,
+) -> None:
+    """Judge the trained network on validation and write `out/bundle`."""
     accuracy, temperature = _judged(net, data.validation, config)
     info = BundleInfo(
         name=config.name,
@@ -85,7 +106,7 @@ def train_products(
     )
     some = data.validation if len(data.validation) > 1 else data.train
     sample = next(in_order(some, limit=16)).products
-    return package_products(
+    package_products(
         net, info=info, config=config, sample=sample, journal=out / "journal.jsonl", path=out / "bundle"
     )
 
@@ -94,18 +115,30 @@ def _fit(
     config: ProductsConfig,
     data: ProductInputs,
     out: Path,
+    ranks: Ranks,
     *,
     resume: bool,
+    init_from: Path | None,
     watch: Callable[[Watch], None],
 ) -> tuple[ProductNet, Fitted, Run]:
     """The trained network."""
-    torch.manual_seed(config.train.seed)
-    net = ProductNet(config, data.classes, data.mean, data.std)
-    run = Run(net, config.train, pick_device(config.train.device))
     size, seed = config.train.batch_size, config.train.seed
+    if min(size, len(data.train)) < ranks.world or size % ranks.world:
+        raise ConfigError(
+            f"train.batch_size is {size} and there are {len(data.train)} products to train on: "
+            f"the batch must be a multiple of the {ranks.world} processes, with a product for each"
+        )
+    torch.manual_seed(seed)
+    net = ProductNet(config, data.classes, data.mean, data.std)
+    if init_from is not None:
+        start_from(net, init_from, {name: classes.paths for name, classes in data.classes.items()})
+    run = Run(net, config.train, ranks.device, ranks=ranks)
+    loader = ProductLoader(
+        data.train, size, seed=seed, augment=config.augment, weights=chances(config, data), ranks=ranks
+    )
     fitted = fit(
         run,
-        ProductLoader(data.train, size, seed=seed, augment=config.augment),
+        loader,
         LearnProducts(config, adjustments(config, data)),
         finest_accuracy(data.validation),
         folder=out,
@@ -126,6 +159,14 @@ def adjustments(config: ProductsConfig, data: ProductInputs) -> dict[str, Tensor
             counts = np.bincount(finest[finest >= 0], minlength=len(data.classes[name]))
             found[name] = logit_adjustment(torch.from_numpy(counts), target.adjust)
     return found
+
+
+def chances(config: ProductsConfig, data: ProductInputs) -> ndarray | None:
+    """How likely each training product [N] is drawn, where a target has `balance`; None draws all in turn."""
+    for name, target in config.asked.items():
+        if target.balance:
+            return balanced_rows(data.train.labels[name][:, -1], target.balance)
+    return None
 
 
 def finest_accuracy(data: ProductData) -> Validation | None:
