@@ -78,6 +78,9 @@ class SplitConfig(Section):
     """Stands before a family's name when it is hashed; another salt is another split."""
     buckets: int = Field(default=20, ge=3)
     """Families fall into so many buckets."""
+    train_rows: int | None = Field(default=None, gt=0)
+    """Learn from so many products only, whole families; a smaller number's are among a larger one's. All when
+    unset."""
     test: tuple[int, ...] = (0, 1)
     """Buckets that are the test part."""
     validation: tuple[int, ...] = (2,)

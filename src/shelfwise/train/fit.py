@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from shelfwise.data.labelled import LabelledPictures
-from shelfwise.errors import TrainingError
+from shelfwise.errors import InterruptedRunError, TrainingError
 from shelfwise.evaluate.cost import peak_memory_mb
 from shelfwise.train.checkpoint import Tree, checkpoints, load_checkpoint, save_checkpoint
 from shelfwise.train.journal import Journal
@@ -102,7 +102,7 @@ def fit(
 
     Checkpoints go to `folder/checkpoints`, the journal to `folder/journal.jsonl`. Without `validation`
     nothing is scored. `fingerprint` is what must not change between start and resume. Ctrl-C writes a
-    checkpoint and raises a TrainingError."""
+    checkpoint and raises an InterruptedRunError."""
     config = run.config
     progress = Progress()
     if resume:
@@ -141,7 +141,7 @@ def fit(
                 if record.step % save_every == 0 or done or stop or interrupted.is_set():
                     save()
                 if interrupted.is_set() and not done:
-                    raise TrainingError(
+                    raise InterruptedRunError(
                         f"interrupted after step {record.step} of {steps}, nothing lost; go on with --resume"
                     )
                 if stop:
