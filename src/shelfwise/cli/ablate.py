@@ -50,11 +50,11 @@ def ablate(
 
     Writes OUT/ablation.md, .json and .png; what is done is not done again."""
     from shelfwise.cli.train import require_torch
-    from shelfwise.config import load_ablation, load_run
+    from shelfwise.config import AblateConfig, load_ablation, load_run
     from shelfwise.tune.cells import plan
 
     loaded = load_run(config, tuple(set_ or ()), folders=data_folders())
-    ablation = load_ablation(switches) if switches else loaded.ablate
+    ablation = load_ablation(switches) if switches else getattr(loaded, "ablate", AblateConfig())
     if seeds is not None:
         ablation = ablation.model_copy(update={"seeds": tuple(range(seeds))})
     folder = out or Path("runs") / f"{loaded.name}-ablation"
@@ -92,8 +92,9 @@ def _begun(cell: Cell, folder: Path) -> str:
 def _run(planned: Plan, folder: Path, *, jobs: int, keep: bool, max_errors: int) -> list[Told]:
     """Train what is not done, with a line a cell; those that failed."""
     from shelfwise.cli.train import training_progress
-    from shelfwise.tune.ablate import run_cells, run_in_processes
+    from shelfwise.tune.ablate import run_cells
     from shelfwise.tune.cells import result_of
+    from shelfwise.tune.processes import run_in_processes
 
     cells = planned.cells
     waiting = [cell for cell in cells if result_of(cell, folder) is None]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from shelfwise.config.ablation import AblateConfig
 from shelfwise.config.section import Section
 from shelfwise.config.training import Root, TrainConfig
 
@@ -178,3 +179,4 @@ class Config(Root):
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
     text: TextConfig = TextConfig()
+    ablate: AblateConfig = AblateConfig()

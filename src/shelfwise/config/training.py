@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from shelfwise.config.ablation import AblateConfig
 from shelfwise.config.section import Section, is_plain
 
 
@@ -79,7 +78,6 @@ class Root(Section):
 
     name: str
     train: TrainConfig
-    ablate: AblateConfig = AblateConfig()
 
     @field_validator("name")
     @classmethod

@@ -42,7 +42,7 @@ def split_products(families: Sequence[str], config: SplitConfig) -> dict[Part, I
     _check(config)
     parts = np.array([PARTS.index(part_of(family, config)) for family in families], dtype=np.int64)
     rows = {part: np.flatnonzero(parts == number).astype(np.int64) for number, part in enumerate(PARTS)}
-    learned = learned_rows([families[row] for row in rows["train"]], config)
+    learned = learned_rows([families[row] for row in rows["train"].tolist()], config)
     return {**rows, "train": rows["train"][learned]}
 
 

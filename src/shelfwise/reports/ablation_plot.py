@@ -15,6 +15,7 @@ try:
     import matplotlib as mpl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.lines import Line2D
     from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 except ImportError as missing:
@@ -47,7 +48,8 @@ def ablation_figure(panels: Sequence[Panel]) -> Figure:
     looks = {name: (colours[i % len(colours)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(names)}
     columns = min(COLUMNS, len(panels))
     heights = [max(map(_height, panels[i : i + columns])) for i in range(0, len(panels), columns)]
-    figure = Figure(figsize=(5.8 * columns, sum(heights) + 0.5))
+    room = ConstrainedLayoutEngine(h_pad=0.1, w_pad=0.08)
+    figure = Figure(figsize=(5.8 * columns, sum(heights) + 0.5), layout=room)
     grid = figure.subplots(ceil(len(panels) / columns), columns, squeeze=False, height_ratios=heights)
     for axes, panel in zip(grid.flat, panels, strict=False):
         draw = _differences if panel["rows"] is None else _learning_curve

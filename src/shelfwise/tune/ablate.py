@@ -7,26 +7,17 @@ work on one folder: a cell belongs to whoever holds its lock.
 from __future__ import annotations
 
 import json
-import logging
-import os
 import platform
 import shutil
-import signal
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from shelfwise import __version__
 from shelfwise.bundle import now
-from shelfwise.config import changed
 from shelfwise.errors import ErrorBudgetError, InterruptedRunError, ShelfwiseError
 from shelfwise.evaluate.cost import forget_peak_memory
 from shelfwise.files import replacing
@@ -35,7 +26,8 @@ from shelfwise.tune.benches import BENCHES, Bench
 from shelfwise.tune.cells import Cell, claimed, result_of
 from shelfwise.tune.judged import judged_samples, key
 
-log = logging.getLogger(__name__)
+NOTE = ".error.txt"
+"""What follows a cell's name where it failed: the traceback."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +52,14 @@ def run_cells(
     *,
     keep: bool = False,
     max_errors: int = 0,
+    again: bool = True,
     watch: Callable[[Watch], None] = lambda _: None,
 ) -> None:
     """Train and judge every cell that is not done and that no other process has, one after the other.
 
-    `keep` leaves their bundles. An error fails its cell alone, and is told at once; rows beyond
-    `max_errors` fail all. Ctrl-C is an InterruptedRunError or a KeyboardInterrupt, after which the same call
-    goes on where it stopped."""
+    `keep` leaves their bundles. An error fails its cell alone, and is told at once; cells that failed before
+    are tried `again`. Rows beyond `max_errors` are an ErrorBudgetError. Ctrl-C is an InterruptedRunError
+    or a KeyboardInterrupt, after which the same call goes on where it stopped."""
     bench: Bench | None = None
     for cell in cells:
         if result_of(cell, out) is not None:
@@ -75,84 +68,25 @@ def run_cells(
             if holder is not None:
                 tell(Told(str(cell), False, f"{holder} has it"))
                 continue
-            if result_of(cell, out) is not None:  # by whoever held the lock until now
+            # Whoever held the lock until now may have done it.
+            if result_of(cell, out) is not None or (not again and cell.path(out, NOTE).exists()):
                 continue
             bench = bench or BENCHES[cell.config.task](max_errors)
             tell(_attempted(cell, out, bench, keep, watch))
 
 
-def run_in_processes(
-    cells: Sequence[Cell], out: Path, tell: Tell, *, jobs: int, keep: bool = False, max_errors: int = 0
-) -> None:
-    """As `run_cells`, in so many processes of one thread each; what one of them dies of is told."""
-    context = get_context("spawn")
-    threads = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"  # numpy's and torch's libraries read it when they are loaded
-    workers = {}
-    try:
-        for _ in range(min(jobs, len(cells))):
-            ours, theirs = context.Pipe(duplex=False)
-            worker = context.Process(target=_work, args=(theirs, list(cells), out, keep, max_errors))
-            worker.start()
-            theirs.close()
-            workers[ours] = worker
-    finally:
-        _put_back("OMP_NUM_THREADS", threads)
-    busy = dict(workers)
-    try:
-        while busy:
-            for ours in wait(list(busy)):
-                assert isinstance(ours, Connection)
-                try:
-                    tell(ours.recv())
-                except EOFError:
-                    _ended(busy.pop(ours), tell)
-    except KeyboardInterrupt:
-        for worker in busy.values():
-            if worker.pid is not None and worker.is_alive():
-                os.kill(worker.pid, signal.SIGINT)
-        raise
-    finally:
-        for worker in workers.values():
-            worker.join()
-
-
-def _work(pipe: Connection, cells: list[Cell], out: Path, keep: bool, max_errors: int) -> None:
-    """One process of several; Ctrl-C reaches it through its parent alone, so that it comes once."""
-    os.setpgid(0, 0)
-    torch.set_num_threads(1)
-    one = [_with_one_thread(cell) for cell in cells]
-    # The parent tells of these, or is no more.
-    with suppress(InterruptedRunError, KeyboardInterrupt, BrokenPipeError):
-        run_cells(one, out, pipe.send, keep=keep, max_errors=max_errors)
-
-
-def _with_one_thread(cell: Cell) -> Cell:
-    """The same cell on one core, which is no part of its fingerprint."""
-    config = changed(cell.config, {"train.threads": 1}, where=str(cell))
-    return Cell(cell.group, cell.switch, cell.seed, cell.settings, config, cell.fingerprint)
-
-
-def _ended(worker: Any, tell: Tell) -> None:
-    worker.join()
-    if worker.exitcode:
-        how = f"died of signal {-worker.exitcode}" if worker.exitcode < 0 else "failed"
-        tell(Told("a process", False, f"{how}; the same command goes on", failed=True))
-
-
 def _attempted(cell: Cell, out: Path, bench: Bench, keep: bool, watch: Callable[[Watch], None]) -> Told:
     """What became of a cell; an error's traceback is kept beside its folder."""
-    note = cell.path(out, ".error.txt")
+    note = cell.path(out, NOTE)
     note.unlink(missing_ok=True)
     try:
         return Told(str(cell), True, run_cell(cell, out, bench, keep=keep, watch=watch))
     except (InterruptedRunError, ErrorBudgetError):
         raise  # not this cell's own
-    except ShelfwiseError as error:
-        why = str(error)
     except Exception as error:
-        why = f"{type(error).__name__}: {error}; see {note}"
-    note.write_text(traceback.format_exc(), encoding="utf-8")
+        note.write_text(traceback.format_exc(), encoding="utf-8")
+        mendable = isinstance(error, ShelfwiseError)
+        why = str(error) if mendable else f"{type(error).__name__}: {error}; see {note}"
     return Told(str(cell), False, why, failed=True)
 
 
@@ -211,13 +145,6 @@ def _clear_other(cell: Cell, folder: Path) -> None:
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     with replacing(path) as partial:
         partial.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
-
-
-def _put_back(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
 
 
 def _minutes(seconds: float) -> str:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int8, Int64
@@ -46,6 +46,7 @@ class Judgement:
     """A hash of the validation rows' ids: answers to other rows cannot be paired."""
 
 
+@runtime_checkable
 class Bench(Protocol):
     """Trains the cells of a task and judges them."""
 

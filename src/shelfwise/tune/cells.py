@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,12 @@ FORMAT = 1
 """Raised when a cell's files change their meaning: older ones are then trained afresh."""
 _NO_EFFECT = ("device", "threads", "checkpoint_every", "keep", "tensorboard", "loader", "workers")
 """Settings of `train` that change no figure."""
-_OWN = {"task": "a switch", "ablate": "a switch", "train.seed": "a cell, see ablate.seeds,"}
-"""What no switch may set, and whose it is."""
+_FIXED = {
+    "task": "an ablation is of one task",
+    "ablate": "a switch has no switches",
+    "train.seed": "ablate.seeds has the seeds",
+}
+"""What no switch may set, and why."""
 
 
 @dataclass(frozen=True)
@@ -131,11 +135,10 @@ def plan(config: AnyConfig, ablation: AblateConfig, *, where: str, only: Sequenc
 def _switched(config: AnyConfig, settings: Mapping[str, Any], where: str) -> AnyConfig:
     """`config` with a switch's settings; ConfigError for one that no switch may have."""
     found = changed(config, settings, where=where)
-    for name, whose in _OWN.items():
-        section, _, key = name.rpartition(".")
-        before, after = (getattr(some, section) if section else some for some in (config, found))
-        if getattr(before, key, None) != getattr(after, key, None):
-            raise ConfigError(f"config '{where}': {name}: {whose} has it of its own; take it out")
+    for name, why in _FIXED.items():
+        before, after = (reduce(getattr, name.split("."), some) for some in (config, found))
+        if before != after:
+            raise ConfigError(f"config '{where}': {name}: {why}; take it out")
     return found
 
 
