@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from small_products import products_config
 
-from shelfwise.config import AblateConfig
+from shelfwise.config import AblateConfig, Config
 from shelfwise.train.fit import Watch
 from shelfwise.tune.ablate import Told, run_cells
 from shelfwise.tune.ablation_panels import panels
@@ -160,3 +160,26 @@ def test_a_table_of_some_cells_says_how_many_there_are(small: Plan, out: Path, t
     page = markdown(summarise(small, tmp_path, name="tiny"))
     assert "2 of 4 cells are done" in page
     assert "| 60 (1 of 2 seeds) |" in page
+
+
+def test_pictures_are_ablated_alike(products_table: Path, tmp_path: Path) -> None:
+    config = Config.model_validate(
+        {
+            "data": {
+                "source": str(products_table),
+                "columns": {"images": ["image"], "title": "title", "labels": {"category": "category"}},
+            },
+            "model": {"tower": "tiny", "widths": [16]},
+            "train": {"optimizer": "adamw", "lr": 0.01, "epochs": 1, "precision": "fp32"},
+            "text": {"align": False},
+        }
+    )
+    ablation = AblateConfig(groups={"rows": {"60": {"split.train_rows": 60}}}, seeds=(0,))
+    found = plan(config, ablation, where="pictures.toml")
+    told: list[Told] = []
+    run_cells(found.cells[1:], tmp_path, told.append)
+    assert told[0].done, told
+    result = result_of(found.cells[1], tmp_path)
+    assert result is not None
+    assert result["rows"]["train"] == 60
+    assert set(result["figures"]) == {f"{name}/category/picture" for name in ("accuracy", "ece", "macro_f1")}
