@@ -1,4 +1,4 @@
-"""The README's tables, made from `results/bench/*.json`; `--check` fails when they are stale.
+"""The tables of README and docs/ablations.md, from `results/bench/*.json`; `--check` fails on stale ones.
 
     python benchmarks/tables.py [--check]
 
@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shelfwise.tune.ablation_table import markdown
+
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = ROOT / "results" / "bench"
 README = ROOT / "README.md"
+ABLATIONS = ROOT / "docs" / "ablations.md"
 MARKED = re.compile(r"(<!-- table:(?P<name>[\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
 
@@ -213,10 +216,24 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
 
 def render(name: str, folder: Path = BENCH) -> str:
     """The Markdown of one table; KeyError for a name that there is no table for."""
+    if name.startswith("ablation-"):
+        return _ablation(name, folder)
     rows = [row for figure in FIGURES[name] if (row := _row(figure, folder)) is not None]
     if not rows:
         return "*Not measured yet: run `make bench`.*\n"
     return _markdown(("what", "measured", "to compare", "from"), rows)
+
+
+def _ablation(name: str, folder: Path) -> str:
+    """All tables of one ablation, from `benchmarks/ablations.py`, and its figure where there is one."""
+    try:
+        found = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "*Not measured yet: run `python benchmarks/ablations.py`.*\n"
+    picture = (
+        f"![Differences by group]({name}.png)\n\n" if (ABLATIONS.parent / f"{name}.png").exists() else ""
+    )
+    return picture + markdown(found, level=3)
 
 
 def fill(text: str, folder: Path = BENCH) -> str:
@@ -267,13 +284,15 @@ def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def main() -> None:
-    """Fill the README's tables, or check them."""
-    text = README.read_text(encoding="utf-8")
-    filled = fill(text)
-    if "--check" not in sys.argv:
-        README.write_text(filled, encoding="utf-8")
-    elif filled != text:
-        sys.exit("the tables in README.md are stale; run: make fix")
+    """Fill the tables of both pages, or check them."""
+    for page in (README, ABLATIONS):
+        text = page.read_text(encoding="utf-8")
+        filled = fill(text)
+        if filled == text:
+            continue
+        if "--check" in sys.argv:
+            sys.exit(f"the tables in {page.name} are stale; run: make fix")
+        page.write_text(filled, encoding="utf-8")
 
 
 if __name__ == "__main__":

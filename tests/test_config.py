@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from shelfwise.config import Config, load_config, load_run, parse_run, read_mapping
+from shelfwise.config import (
+    Config,
+    ProductsConfig,
+    changed,
+    load_ablation,
+    load_config,
+    load_run,
+    parse_run,
+    read_mapping,
+)
 from shelfwise.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -161,3 +170,49 @@ def test_a_config_without_anything_is_the_default(tmp_path: Path) -> None:
 def test_a_table_in_a_configs_place_is_told_what_makes_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a table needs one: shelfwise data inspect"):
         load_run(tmp_path / "reviews.csv")
+
+
+def test_settings_on_a_config_are_named_by_dots_or_by_tables() -> None:
+    config = load_run(ROOT / "configs" / "catalog.toml")
+    dots = changed(config, {"fusion.kind": "late", "preprocess.height": 40}, where="here")
+    tables = changed(config, {"fusion": {"kind": "late"}, "preprocess": {"height": 40}}, where="here")
+    assert dots == tables
+    assert isinstance(dots, ProductsConfig)
+    assert (dots.fusion.kind, dots.preprocess.height, dots.preprocess.width) == ("late", 40, 60)
+    coarse = changed(config, {"targets.category.coarse": 0.3}, where="here")
+    assert isinstance(coarse, ProductsConfig)
+    assert coarse.targets["category"].labels == ("master", "sub", "type")
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("fusion.kindd", "config 'here': fusion.kindd: is no setting; did you mean 'kind'?"),
+        ("targets.category.coarze", "targets.category.coarze: is no setting; did you mean 'coarse'?"),
+        ("name.first", "config 'here': name.first: 'name' is not a table"),
+        ("split.train_rows", "split.train_rows: Input should be a valid integer"),
+    ],
+)
+def test_a_wrong_setting_on_a_config_is_named(key: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        changed(load_run(ROOT / "configs" / "catalog.toml"), {key: "x"}, where="here")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[groups.a]", r"expected the table \[ablate\] alone, found: groups"),
+        ("", "found: nothing"),
+        ("[ablate]\nseads = [1]", "seads: is no setting; did you mean 'seeds'"),
+        ("[ablate]\nseeds = [1, 1]", "a seed stands twice"),
+        ("[ablate]\nseeds = []", "seeds: Tuple should have at least 1 item"),
+        ("[ablate.groups.baseline.a]", "'baseline' is the configuration as it is"),
+        ('[ablate.groups.fusion."a/b"]', "'a/b' is a folder's name too"),
+    ],
+)
+def test_a_file_of_switches_that_cannot_be_used_is_named(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "switches.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load_ablation(path)

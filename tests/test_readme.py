@@ -29,6 +29,8 @@ def verbs(command: object, name: str = "shelfwise") -> set[str]:
 
 def test_the_tables_are_fresh() -> None:
     assert tables.fill(README) == README, "run: make fix"
+    ablations = tables.ABLATIONS.read_text(encoding="utf-8")
+    assert tables.fill(ablations) == ablations, "run: make fix"
 
 
 @pytest.mark.parametrize("script", ["cli_reference.py", "config_reference.py"])
@@ -71,6 +73,13 @@ def test_a_stale_readme_fails_the_check(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_figure_that_was_not_measured_has_no_row(tmp_path: Path) -> None:
     assert "Not measured yet" in tables.render("speed", tmp_path)
     assert tables.look_up("help.seconds.median", tmp_path) is None
+
+
+def test_an_ablation_that_was_recorded_fills_its_page(tmp_path: Path) -> None:
+    text = "<!-- table:ablation-tiny -->\n<!-- /table -->"
+    assert "Not measured yet" in tables.fill(text, tmp_path)
+    (tmp_path / "ablation-tiny.json").write_text(json.dumps({"questions": None}))
+    assert "No cell is done yet" in tables.fill(text, tmp_path)
 
 
 def test_figures_find_the_places_that_the_benchmarks_write(tmp_path: Path) -> None:

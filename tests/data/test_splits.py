@@ -60,3 +60,25 @@ def test_no_rows_make_three_empty_parts() -> None:
 def test_contradicting_buckets_are_refused(config: SplitConfig) -> None:
     with pytest.raises(ConfigError, match="buckets"):
         split_products(["a"], config)
+
+
+def test_fewer_training_rows_are_whole_families_among_those_of_more() -> None:
+    families = [f"f{i // 3}" for i in range(900)]
+    parts = {rows: split_products(families, SplitConfig(train_rows=rows)) for rows in (30, 31, 200, 5000)}
+    every = split_products(families, SplitConfig())
+    for rows, found in parts.items():
+        assert found["validation"].tolist() == every["validation"].tolist()
+        learned = {families[row] for row in found["train"]}
+        assert sorted(found["train"]) == [r for r in every["train"] if families[r] in learned]
+        assert min(rows, len(every["train"])) <= len(found["train"]) < rows + 3
+    assert set(parts[30]["train"]) <= set(parts[31]["train"]) < set(parts[200]["train"])
+    assert parts[5000]["train"].tolist() == every["train"].tolist()
+
+
+def test_which_rows_are_learned_from_does_not_depend_on_their_order() -> None:
+    config = SplitConfig(train_rows=10)
+    families = [f"f{i}" for i in range(300)]
+    some = {families[row] for row in split_products(families, config)["train"]}
+    other = families[::-1]
+    assert some == {other[row] for row in split_products(other, config)["train"]}
+    assert len(split_products([], config)["train"]) == 0

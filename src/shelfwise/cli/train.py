@@ -38,7 +38,7 @@ def train(
     folder = out or Path("runs") / loaded.name
     run = _train_function(loaded.task)
     talks = _talks(loaded.task)
-    with _progress() if talks else nullcontext(lambda _: None) as watch:
+    with training_progress() if talks else nullcontext(lambda _: None) as watch:
         bundle = run(loaded, folder, resume=resume, init_from=init_from, watch=watch, max_errors=max_errors)
     if not talks:
         return
@@ -75,17 +75,7 @@ def _figures(validation: dict[str, Any]) -> str:
 
 def _train_function(task: str) -> Callable[..., AnyBundle]:
     """What trains a task, or a clear word on what to install."""
-    from shelfwise.errors import MissingExtraError
-
-    # OpenMP reads this once, when torch is loaded. Threads that spin while they wait for each other made a
-    # step nine times as long (1,660 ms for 187) when another process had one of two cores; on free cores
-    # spinning is a quarter faster: set ACTIVE there.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        import onnxscript  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("torch", "train") from None
+    require_torch()
     if task == "reviews":
         from shelfwise.train.reviews import train_reviews
 
@@ -99,8 +89,23 @@ def _train_function(task: str) -> Callable[..., AnyBundle]:
     return train_pictures
 
 
+def require_torch() -> None:
+    """Load what training needs, as it should be loaded; MissingExtraError says what to install."""
+    from shelfwise.errors import MissingExtraError
+
+    # OpenMP reads this once, when torch is loaded. Threads that spin while they wait for each other made a
+    # step nine times as long (1,660 ms for 187) when another process had one of two cores; on free cores
+    # spinning is a quarter faster: set ACTIVE there.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        import onnxscript  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("torch", "train") from None
+
+
 @contextmanager
-def _progress() -> Iterator[Callable[[Watch], None]]:
+def training_progress() -> Iterator[Callable[[Watch], None]]:
     """A bar with samples/s, loss and time left on a terminal; elsewhere one line per epoch."""
     from rich.console import Console
     from rich.progress import (

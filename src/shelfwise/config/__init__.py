@@ -4,6 +4,7 @@ Every model's fields carry their own docstring; `Config` and `ReviewsConfig` are
 verbs take, told apart by `task`. Only the faces (cli, api, ui) read the environment.
 """
 
+from shelfwise.config.ablation import AblateConfig
 from shelfwise.config.pictures import (
     AugmentConfig,
     AugmentLevel,
@@ -25,6 +26,9 @@ from shelfwise.config.products import (
     TitleTowerConfig,
 )
 from shelfwise.config.reading import (
+    AnyConfig,
+    changed,
+    load_ablation,
     load_config,
     load_reviews_config,
     load_run,
@@ -53,6 +57,8 @@ from shelfwise.config.training import (
 )
 
 __all__ = [
+    "AblateConfig",
+    "AnyConfig",
     "AspectsConfig",
     "AugmentConfig",
     "AugmentLevel",
@@ -82,6 +88,8 @@ __all__ = [
     "TextSplitConfig",
     "TitleTowerConfig",
     "TrainConfig",
+    "changed",
+    "load_ablation",
     "load_config",
     "load_reviews_config",
     "load_run",

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from shelfwise.config.ablation import AblateConfig
 from shelfwise.config.section import Section
 from shelfwise.config.training import Root, TrainConfig
 
@@ -78,6 +79,9 @@ class SplitConfig(Section):
     """Stands before a family's name when it is hashed; another salt is another split."""
     buckets: int = Field(default=20, ge=3)
     """Families fall into so many buckets."""
+    train_rows: int | None = Field(default=None, gt=0)
+    """Learn from so many products only, whole families; a smaller number's are among a larger one's. All when
+    unset."""
     test: tuple[int, ...] = (0, 1)
     """Buckets that are the test part."""
     validation: tuple[int, ...] = (2,)
@@ -175,3 +179,4 @@ class Config(Root):
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
     text: TextConfig = TextConfig()
+    ablate: AblateConfig = AblateConfig()

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from shelfwise.config.ablation import AblateConfig
 from shelfwise.config.pictures import (
     AugmentConfig,
     CatalogConfig,
@@ -138,6 +139,7 @@ class ProductsConfig(Root):
     shared: SharedConfig = SharedConfig()
     augment: AugmentConfig = AugmentConfig(fill=255)
     train: TrainConfig = TrainConfig()
+    ablate: AblateConfig = AblateConfig()
 
     @model_validator(mode="after")
     def _labels_exist(self) -> ProductsConfig:

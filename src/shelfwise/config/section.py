@@ -5,6 +5,11 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
+def is_plain(name: str) -> bool:
+    """Whether a name can be a folder's or a bundle's: printable, without / \\ @, and no dot first."""
+    return name.isprintable() and bool(name) and name[0] != "." and not set(name) & set("/\\@")
+
+
 class Section(BaseModel):
     """A frozen part of a configuration that refuses unknown keys."""
 

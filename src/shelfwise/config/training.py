@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from shelfwise.config.section import Section
+from shelfwise.config.section import Section, is_plain
 
 
 class TrainConfig(Section):
@@ -84,7 +84,7 @@ class Root(Section):
     @field_validator("name")
     @classmethod
     def _plain(cls, name: str) -> str:
-        if not name.isprintable() or not name or name[0] == "." or set(name) & set("/\\@"):
+        if not is_plain(name):
             raise ValueError("must be printable, without / \\ @, and not begin with a dot")
         return name
 

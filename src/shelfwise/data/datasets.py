@@ -57,7 +57,11 @@ def _fashion_mnist(config: Config, part: Part) -> LabelledPictures:
     held_out = held_out_rows(data.images, config.split.validation_rows, config.split.salt)
     mask = np.zeros(len(data), dtype=bool)
     mask[held_out] = True
-    return data.take(np.flatnonzero(mask if part == "validation" else ~mask))
+    rows = np.flatnonzero(mask if part == "validation" else ~mask)
+    if part == "train" and config.split.train_rows is not None:
+        salt = f"{config.split.salt}learn:"
+        rows = rows[held_out_rows(data.images[rows], config.split.train_rows, salt)]
+    return data.take(rows)
 
 
 def held_out_rows(images: UInt8[ndarray, "N H W C"], count: int, salt: str) -> Int64[ndarray, "M"]:

@@ -27,7 +27,13 @@ def labels_of(target: TargetConfig, rows: ProductRows, classes: Taxonomy) -> nda
     """Node numbers [N, levels] of a path or an attribute, or many-hot values [N, K]; -1 is unknown."""
     if target.several:
         return classes.encode_sets([_values(value) for value in rows.labels[target.labels[0]]])
-    return classes.encode_rows(_paths(target, rows))
+    return classes.encode_rows(paths_of(target, rows))
+
+
+def paths_of(target: TargetConfig, rows: ProductRows) -> list[Row]:
+    """What the products' labels say of every level, coarse to fine; of several values the first."""
+    columns = [[_first(value) for value in rows.labels[label]] for label in target.labels]
+    return list(zip(*columns, strict=True))
 
 
 def _single(target: TargetConfig, rows: ProductRows) -> Iterator[Row]:
@@ -36,12 +42,7 @@ def _single(target: TargetConfig, rows: ProductRows) -> Iterator[Row]:
         for value in rows.labels[target.labels[0]]:
             yield from ((one,) for one in _values(value) or ())
     else:
-        yield from _paths(target, rows)
-
-
-def _paths(target: TargetConfig, rows: ProductRows) -> list[Row]:
-    columns = [[_first(value) for value in rows.labels[label]] for label in target.labels]
-    return list(zip(*columns, strict=True))
+        yield from paths_of(target, rows)
 
 
 def _first(value: LabelValue) -> str | None:

@@ -36,12 +36,30 @@ def part_of(family: str, config: SplitConfig) -> Part:
 
 
 def split_products(families: Sequence[str], config: SplitConfig) -> dict[Part, Int64[ndarray, "_"]]:
-    """Row numbers of each part, ascending, given each row's family.
+    """Row numbers of each part, ascending, given each row's family; of training rows, the `learned_rows`.
 
     ConfigError where test and validation share buckets or name buckets that do not exist."""
     _check(config)
     parts = np.array([PARTS.index(part_of(family, config)) for family in families], dtype=np.int64)
-    return {part: np.flatnonzero(parts == number).astype(np.int64) for number, part in enumerate(PARTS)}
+    rows = {part: np.flatnonzero(parts == number).astype(np.int64) for number, part in enumerate(PARTS)}
+    learned = learned_rows([families[row] for row in rows["train"].tolist()], config)
+    return {**rows, "train": rows["train"][learned]}
+
+
+def learned_rows(families: Sequence[str], config: SplitConfig) -> Int64[ndarray, "_"]:
+    """Which rows of the training part are learned from, ascending; all where `split.train_rows` is unset.
+
+    Families are taken whole, in the order of a hash, until there are `train_rows` rows: a few more where the
+    last family is large. So a smaller number's rows are among a larger one's."""
+    if config.train_rows is None:
+        return np.arange(len(families), dtype=np.int64)
+    names, family, sizes = np.unique(np.array(families, np.str_), return_inverse=True, return_counts=True)
+    hashes = [hashlib.sha256(f"{config.salt}learn:{name}".encode()).digest() for name in names.tolist()]
+    order = np.array(sorted(range(len(names)), key=hashes.__getitem__), dtype=np.int64)
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[order])])[:-1]
+    taken = np.zeros(len(names), bool)
+    taken[order[before < config.train_rows]] = True
+    return np.flatnonzero(taken[family]).astype(np.int64)
 
 
 def _check(config: SplitConfig) -> None:

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Bool, Float, Int64, Shaped
 from numpy import ndarray
 
 from shelfwise.data.families import normalise_title
@@ -78,7 +78,6 @@ def evaluate_products(
         },
         "targets": {},
     }
-    there = {"picture": rows.counts > 0, "text": np.array([bool(title) for title in rows.titles])}
     samples: dict[tuple[str, str], dict[str, Sampled]] = {}
     for name, target in reading.targets.items():
         if target.several:
@@ -88,9 +87,7 @@ def evaluate_products(
         counts = np.array(target.counts)
         by_subset: dict[str, dict[str, Any]] = {}
         for subset, said in asked.probabilities.items():
-            some = truth[:, -1] >= 0
-            for modality in subset.split("+"):
-                some &= there.get(modality, np.ones(len(rows), bool))
+            some = (truth[:, -1] >= 0) & has_all(rows, subset)
             scores = _samples(said[name][some], truth[some], tree, counts, families[some], seed)
             samples[name, subset] = scores
             by_subset[subset] = {key: value.interval().as_json() for key, value in scores.items()}
@@ -128,6 +125,30 @@ def ask_subsets(
         },
         {subset: np.concatenate(parts) for subset, parts in vectors.items()},
     )
+
+
+def has_all(rows: ProductRows, subset: str) -> Bool[ndarray, "N"]:
+    """Which products have every modality of a subset, such as `picture+text`; all count as having a table."""
+    asked = subset.split("+")
+    there = np.ones(len(rows), bool)
+    if "picture" in asked:
+        there &= rows.counts > 0
+    if "text" in asked:
+        there &= np.array([bool(title) for title in rows.titles], bool)
+    return there
+
+
+def title_ranks(rows: ProductRows, asked: Asked) -> tuple[Int64[ndarray, "T"], Int64[ndarray, "T"]]:
+    """Products with picture and title, and where the first picture with the same title stands for each.
+
+    From 1, among all products with a picture, the nearest first. ValueError without a shared space."""
+    if not asked.vectors:
+        raise ValueError("these answers have no vectors")
+    pictured = np.flatnonzero(rows.counts > 0)
+    titled = np.flatnonzero(has_all(rows, "picture+text"))
+    _, groups = np.unique([normalise_title(title) for title in rows.titles], return_inverse=True)
+    pool = asked.vectors["picture"][pictured]
+    return titled, first_relevant_rank(asked.vectors["text"][titled], pool, groups[titled], groups[pictured])
 
 
 def _samples(
@@ -172,12 +193,9 @@ def _against_single(
 def _retrieval(predictor: ProductPredictor, rows: ProductRows, asked: Asked, seed: int) -> dict[str, Any]:
     """Titles that look for their pictures, and names of classes that look for theirs."""
     pictured = np.flatnonzero(rows.counts > 0)
-    titled = np.array([i for i in pictured if rows.titles[i]], dtype=np.int64)
+    titled, ranks = title_ranks(rows, asked)
     if not len(titled):
         return {}
-    _, groups = np.unique([normalise_title(title) for title in rows.titles], return_inverse=True)
-    pool = asked.vectors["picture"][pictured]
-    ranks = first_relevant_rank(asked.vectors["text"][titled], pool, groups[titled], groups[pictured])
     families = np.array(rows.families)[titled]
     titles = {
         "recall@1": mean_of(ranks == 1, seed=seed, groups=families),
@@ -187,7 +205,7 @@ def _retrieval(predictor: ProductPredictor, rows: ProductRows, asked: Asked, see
     return {
         "title_to_picture": {name: value.interval().as_json() for name, value in titles.items()}
         | {"pool": len(pictured)},
-        "name_to_picture": _by_name(predictor, rows, pictured, pool),
+        "name_to_picture": _by_name(predictor, rows, pictured, asked.vectors["picture"][pictured]),
     }
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from shelfwise.data.labelled import LabelledPictures
-from shelfwise.errors import TrainingError
+from shelfwise.errors import InterruptedRunError, TrainingError
 from shelfwise.evaluate.cost import peak_memory_mb
 from shelfwise.nn.ranks import of_ranks, same_start
 from shelfwise.train.checkpoint import Tree, checkpoints, load_checkpoint, save_checkpoint
@@ -104,7 +104,7 @@ def fit(
 
     Checkpoints go to `folder/checkpoints`, the journal to `folder/journal.jsonl`. Without `validation`
     nothing is scored. `fingerprint` is what must not change between start and resume. Ctrl-C writes a
-    checkpoint and raises a TrainingError. Of several ranks the first scores and writes."""
+    checkpoint and raises an InterruptedRunError. Of several ranks the first scores and writes."""
     config = run.config
     progress = Progress()
     if resume:
@@ -150,7 +150,7 @@ def fit(
                 if record.step % save_every == 0 or done or stop or halt:
                     save()
                 if halt and not done:
-                    raise TrainingError(
+                    raise InterruptedRunError(
                         f"interrupted after step {record.step} of {steps}, nothing lost; go on with --resume"
                     )
                 if stop:

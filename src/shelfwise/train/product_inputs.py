@@ -16,7 +16,7 @@ from numpy import ndarray
 from shelfwise.config import ProductsConfig
 from shelfwise.data.product_input import FieldScale, field_scales, table_input, text_input
 from shelfwise.data.product_labels import classes_of, labels_of
-from shelfwise.data.product_rows import ProductRows, load_products
+from shelfwise.data.product_rows import ProductParts, ProductRows, load_products
 from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.errors import ConfigError, ErrorBudgetError
@@ -45,7 +45,11 @@ def load_product_inputs(config: ProductsConfig, *, max_errors: int = 0) -> Produ
 
     ConfigError where there is nothing to learn, ErrorBudgetError where more than `max_errors` rows cannot
     be used."""
-    found = load_products(config)
+    return product_inputs(load_products(config), config, max_errors=max_errors)
+
+
+def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: int = 0) -> ProductInputs:
+    """As `load_product_inputs`, of a catalogue that was read before as `config` says."""
     source = config.data.source
     log.info("%s", found.count)
     if found.count.failed > max_errors:

@@ -39,7 +39,7 @@ class LearnProducts:
     """Of each target that has `adjust`, what is added to its logits in the loss."""
 
     def __call__(
-        self, run: Run, batch: ProductBatch, _generator: torch.Generator
+        self, run: Run, batch: ProductBatch, generator: torch.Generator
     ) -> Iterator[Float[Tensor, ""]]:
         """The losses of the batch's micro-batches.
 

@@ -1,0 +1,153 @@
+"""The tables of an ablation as Markdown: a table a group, a line a switch, what changed and what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from shelfwise.files import replacing
+from shelfwise.tune.cells import AS_IS
+from shelfwise.tune.judged import key
+
+Found = dict[str, Any]
+_DASH = "–"
+
+
+def write_ablation(found: Found, out: Path) -> None:
+    """Write `ablation.json` and `ablation.md`, each whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    with replacing(out / "ablation.json") as partial:
+        text = json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+    with replacing(out / "ablation.md") as partial:
+        partial.write_text(f"# Ablation of {found['config']}\n\n{markdown(found)}", encoding="utf-8")
+
+
+def markdown(found: Found, *, level: int = 2) -> str:
+    """All groups, with headings from `level` on; differences in points, bold where 0 is left out."""
+    if found["questions"] is None:
+        return "*No cell is done yet.*\n"
+    cells = found["cells"]
+    lines = [_preface(found), ""]
+    if cells["done"] < cells["all"]:
+        lines += [f"*{cells['done']} of {cells['all']} cells are done.*", ""]
+    for group, switches in found["groups"].items():
+        lines += [f"{'#' * level} {group.capitalize()}", "", *_table(found, switches), ""]
+        if others := _others(found, switches):
+            lines += [*others, ""]
+    return "\n".join(lines)
+
+
+def main_figures(found: Found) -> dict[str, str]:
+    """The figures that are shown first, by `judged.key`, and how they are called."""
+    questions = found["questions"]
+    main, subsets = questions["main"], questions["subsets"]
+    shown = {key("accuracy", main, subset): f"{main} from {said(subset)}" for subset in subsets}
+    shown[key("macro_f1", main, subsets[-1])] = f"{main}, macro-F1"
+    shown["recall@10"] = "title finds picture, R@10"
+    shown[key("ece", main, subsets[-1])] = f"{main}, calibration error"
+    entries = [found["baseline"], *(entry for group in found["groups"].values() for entry in group.values())]
+    known = {name for entry in entries for name in entry["figures"]}
+    return {name: text for name, text in shown.items() if name in known}
+
+
+def row_counts(found: Found, switches: dict[str, Any]) -> list[tuple[int, dict[str, Any]]] | None:
+    """A group's entries by how many products they learned from, the baseline among them, ascending.
+
+    None where the group is about something else: where a switch does not set `split.train_rows`."""
+    own = [entry for entry in switches.values() if not entry["same_as_baseline"]]
+    if not own or not all(_sets_rows(entry["settings"]) for entry in own):
+        return None
+    done = [entry for entry in (*own, found["baseline"]) if entry["rows"] and entry["figures"]]
+    return sorted(((entry["rows"]["train"], entry) for entry in done), key=lambda pair: pair[0])
+
+
+def _preface(found: Found) -> str:
+    base = found["baseline"]
+    rows = base["rows"]
+    about = f"{rows['train']:,} rows to learn from, {rows['validation']:,} of validation; " if rows else ""
+    settings = ", ".join(f"`{name} = {_value(value)}`" for name, value in found["settings"].items())
+    return (
+        f"{about}seeds {', '.join(map(str, found['seeds']))}; {found['cpu_seconds']:,.0f} CPU-seconds of "
+        f"training in all{f'; all with {settings}' if settings else ''}. {found['method']} "
+        "In brackets: the difference in points, bold where its interval leaves 0 out."
+    )
+
+
+def _table(found: Found, switches: dict[str, Any]) -> list[str]:
+    """One group's main figures and cost."""
+    shown = main_figures(found)
+    head = ["switch", *(text[0].upper() + text[1:] for text in shown.values()), "CPU-seconds", "Memory"]
+    return _lines(head, found, switches, list(shown), cost=True)
+
+
+def _others(found: Found, switches: dict[str, Any]) -> list[str]:
+    """The other targets, from all that is known."""
+    questions = found["questions"]
+    whole = questions["subsets"][-1]
+    targets = dict.fromkeys(target for target, _ in questions["asked"] if target != questions["main"])
+    names = [key("accuracy", target, whole) for target in targets]
+    return _lines(["switch", *targets], found, switches, names, cost=False) if names else []
+
+
+def _lines(
+    head: Sequence[str], found: Found, switches: dict[str, Any], names: Sequence[str], *, cost: bool
+) -> list[str]:
+    """A Markdown table, the baseline first, with the names of the switches that come to it."""
+    same = [switch for switch, entry in switches.items() if entry["same_as_baseline"]]
+    as_is = f"{AS_IS}: {', '.join(same)}" if same else AS_IS
+    rows = [_row(found, as_is, found["baseline"], names, cost=cost)]
+    for switch, entry in switches.items():
+        if not entry["same_as_baseline"]:
+            rows.append(_row(found, switch, entry, names, cost=cost))
+    aligned = ["---", *["---:"] * (len(head) - 1)]
+    return [f"| {' | '.join(cells)} |" for cells in (head, aligned, *rows)]
+
+
+def _row(found: Found, switch: str, entry: dict[str, Any], names: Sequence[str], *, cost: bool) -> list[str]:
+    """One switch: its figures, and what a training of it cost."""
+    named = switch.replace("|", "\\|")
+    if 0 < len(entry["seeds"]) < len(found["seeds"]):
+        named += f" ({len(entry['seeds'])} of {len(found['seeds'])} seeds)"
+    cells = [named, *(_cell(entry, name) for name in names)]
+    if cost:
+        spent = entry["cost"]
+        cells.append(f"{spent['cpu_seconds']:,.0f}" if "cpu_seconds" in spent else _DASH)
+        cells.append(f"{spent['peak_memory_mb'] / 1024:.1f} GB" if "peak_memory_mb" in spent else _DASH)
+    return cells
+
+
+def _cell(entry: dict[str, Any], name: str) -> str:
+    """`96.4% (+0.21, -0.10 to +0.52)`."""
+    figure = entry["figures"].get(name)
+    if figure is None or figure["value"] is None:
+        return _DASH
+    text = f"{figure['value']:.1%}"
+    change = entry["differences"].get(name)
+    if change is None or change["value"] is None:
+        return text
+    points = _points(change["value"])
+    if change["ci95"] is None:
+        return f"{text} ({points})"
+    low, high = change["ci95"]
+    sure = f"**{points}**" if low > 0 or high < 0 else points
+    return f"{text} ({sure}, {_points(low)} to {_points(high)})"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.2f}".replace("-", "−")
+
+
+def said(subset: str) -> str:
+    """A subset of the modalities in words."""
+    return subset.replace("+", " and ")
+
+
+def _sets_rows(settings: dict[str, Any]) -> bool:
+    return "split.train_rows" in settings or "train_rows" in settings.get("split", {})
+
+
+def _value(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

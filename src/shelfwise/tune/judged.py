@@ -1,0 +1,176 @@
+"""What one trained network answers on validation, row by row, and its figures, resampled as others' are.
+
+N rows, T targets and subsets asked, S subsets of the modalities, R resamples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int8, Int64
+from numpy import ndarray
+
+from shelfwise.files import replacing
+from shelfwise.metrics.bootstrap import RESAMPLES, Sampled, resampled_counts, resampled_means
+from shelfwise.metrics.calibration import BINS, bin_of
+from shelfwise.metrics.classification import class_scores_of_counts
+from shelfwise.metrics.retrieval import reciprocal_rank
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Answers to validation rows; the same rows for all networks that are compared.
+
+    Which rows count does not depend on what was learned: of a class that training never saw every answer is
+    wrong."""
+
+    right: Int8[ndarray, "T N"]
+    """1 right, 0 wrong, -1 not counted: no label, or not all that the subset asks for."""
+    truth: Int64[ndarray, "N"]
+    """Number of the main target's class, also of one that was not learned; -1 unknown."""
+    said: Int64[ndarray, "S N"]
+    """The main target's most probable class, in the same numbers."""
+    confidence: Float32[ndarray, "S N"]
+    """Its stated probability."""
+    rank: Int64[ndarray, "N"]
+    """Where a title finds its own picture, from 1; 0 nowhere, -1 not asked."""
+    family: Int64[ndarray, "N"]
+
+    def save(self, path: Path) -> None:
+        """Write to a `.npz`, whole or not at all."""
+        arrays: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Judged:
+        """What `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What the rows of `Judged`'s arrays are about."""
+
+    asked: tuple[tuple[str, str], ...]
+    """Target and subset, such as `picture+text`; T of them."""
+    subsets: tuple[str, ...]
+    """Of the main target."""
+    main: str
+
+    @property
+    def whole(self) -> str:
+        """The subset of all modalities."""
+        return self.subsets[-1]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain lists, for `from_json`."""
+        asked = [list(pair) for pair in self.asked]
+        return {"asked": asked, "subsets": list(self.subsets), "main": self.main}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Questions:
+        """What `as_json` wrote."""
+        asked = tuple((target, subset) for target, subset in value["asked"])
+        return cls(asked, tuple(value["subsets"]), value["main"])
+
+
+def key(measure: str, *about: str) -> str:
+    """The name of a figure, such as `accuracy/category/picture+text`."""
+    return "/".join((measure, *about))
+
+
+def judged_samples(
+    judged: Judged, questions: Questions, *, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, Sampled]:
+    """Every figure by `key`, with its value in the same R resamples of whole families.
+
+    `accuracy` of each target and subset; of the main target from each subset `macro_f1` (over the classes
+    that validation has) and `ece`; `recall@10` and `mrr` of titles that look for their pictures."""
+    columns: dict[str, tuple[ndarray, ndarray]] = {}
+    for (target, subset), right in zip(questions.asked, judged.right, strict=True):
+        columns[key("accuracy", target, subset)] = right[:, None] == 1, right >= 0
+    asked = judged.rank >= 0
+    if asked.any():
+        found = (judged.rank > 0) & (judged.rank <= 10)
+        columns["recall@10"] = found[:, None], asked
+        columns["mrr"] = reciprocal_rank(judged.rank)[:, None], asked
+    counted = {}
+    for place, subset in enumerate(questions.subsets):
+        counted[subset] = columns[key("accuracy", questions.main, subset)][1] & (judged.truth >= 0)
+        gaps = _bin_gaps(judged, place)
+        columns[key("ece", questions.main, subset)] = gaps, counted[subset]
+    drawn = _means(columns, judged.family, seed=seed, resamples=resamples)
+    samples = {name: _summed(name, *values) for name, values in drawn.items()}
+    for place, subset in enumerate(questions.subsets):
+        some = counted[subset]
+        samples[key("macro_f1", questions.main, subset)] = _macro_f1(
+            judged.truth[some], judged.said[place][some], judged.family[some], seed=seed, resamples=resamples
+        )
+    return samples
+
+
+def _means(
+    columns: dict[str, tuple[ndarray, ndarray]], family: Int64[ndarray, "N"], *, seed: int, resamples: int
+) -> dict[str, tuple[ndarray, ndarray]]:
+    """Means of columns over the rows that count, and in every resample; those that count alike together."""
+    alike: dict[bytes, list[str]] = {}
+    for name, (_, counted) in columns.items():
+        alike.setdefault(counted.tobytes(), []).append(name)
+    found: dict[str, tuple[ndarray, ndarray]] = {}
+    for names in alike.values():
+        some = columns[names[0]][1]
+        values = np.concatenate([columns[name][0][some] for name in names], axis=1).astype(np.float64)
+        ends = np.cumsum([columns[name][0].shape[1] for name in names])[:-1]
+        if not len(values):
+            nothing = np.full((resamples + 1, values.shape[1]), np.nan)
+            means, drawn = nothing[0], nothing[1:]
+        else:
+            means = values.mean(axis=0)
+            drawn = resampled_means(values, seed=seed, resamples=resamples, groups=family[some])
+        pairs = zip(names, np.split(means, ends), np.split(drawn, ends, axis=1), strict=True)
+        found |= {name: (mean, part) for name, mean, part in pairs}
+    return found
+
+
+def _summed(name: str, means: ndarray, drawn: ndarray) -> Sampled:
+    """One column's mean; of an ECE's bins the sum of what they are off by."""
+    if name.startswith("ece/"):
+        return Sampled(float(np.abs(means).sum()), np.abs(drawn).sum(axis=1)).without_bias()
+    return Sampled(float(means[0]), drawn[:, 0])
+
+
+def _bin_gaps(judged: Judged, place: int) -> ndarray:
+    """Correctness minus confidence of each row, in the column of its bin [N, BINS]."""
+    confidence = judged.confidence[place].astype(np.float64)
+    gaps = np.zeros((len(confidence), BINS))
+    gaps[np.arange(len(gaps)), bin_of(confidence)] = (judged.said[place] == judged.truth) - confidence
+    return gaps
+
+
+def _macro_f1(
+    truth: Int64[ndarray, "M"],
+    said: Int64[ndarray, "M"],
+    family: Int64[ndarray, "M"],
+    *,
+    seed: int,
+    resamples: int,
+) -> Sampled:
+    """The mean F1 of the classes that rows have; only pairs of class and answer that occur are resampled.
+
+    A resample lacks some rare classes, which moves the mean; that is taken out, as of an ECE."""
+    if not len(truth):
+        return Sampled(float("nan"), np.full(resamples, np.nan))
+    classes = int(max(truth.max(), said.max())) + 1
+    pairs, place = np.unique(truth * classes + said, return_inverse=True)
+    drawn = resampled_counts(place, len(pairs), seed=seed, resamples=resamples, groups=family)
+    counts = np.concatenate([np.bincount(place, minlength=len(pairs))[None].astype(np.float64), drawn])
+    own, answered = np.eye(classes)[pairs // classes], np.eye(classes)[pairs % classes]
+    scores = class_scores_of_counts(counts @ (own * answered), counts @ own, counts @ answered)
+    there: Bool[ndarray, "R K"] = scores.support > 0
+    values = (scores.f1 * there).sum(axis=1) / there.sum(axis=1)
+    return Sampled(float(values[0]), values[1:]).without_bias()

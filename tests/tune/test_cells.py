@@ -1,0 +1,125 @@
+"""Cells: what an ablation will train, that it is checked first, and whose a cell is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_products import products_config
+
+from shelfwise.config import AblateConfig, ProductsConfig, ReviewsConfig, load_ablation, load_run
+from shelfwise.errors import ConfigError, DataError
+from shelfwise.tune.cells import AS_IS, BASELINE, Plan, claimed, plan
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FUSION = {"late": {"fusion.kind": "late"}, "gated": {"fusion.kind": "gated"}}
+
+
+def planned(table: Path, groups: dict[str, Any] | None = None, **ablation: Any) -> Plan:
+    found = AblateConfig(groups={"fusion": FUSION} if groups is None else groups, **ablation)
+    return plan(products_config(table), found, where="shop.toml")
+
+
+def test_a_switch_that_changes_nothing_is_the_baselines_cell(products_table: Path) -> None:
+    found = planned(products_table)
+    assert found.places["fusion", "gated"] == found.baseline
+    assert [str(cell) for cell in found.cells] == [
+        f"{name}, seed {seed}" for seed in (0, 1, 2) for name in (AS_IS, "fusion: late")
+    ]
+    assert found.cells[1].path(Path("out"), ".json") == Path("out/cells/fusion/late/seed-0.json")
+    assert found.baseline[2].path(Path("out")) == Path(f"out/cells/{BASELINE}/{AS_IS}/seed-2")
+    late = found.cells[1].config
+    assert isinstance(late, ProductsConfig)
+    assert (late.fusion.kind, late.train.seed, late.ablate) == ("late", 0, AblateConfig())
+
+
+def test_settings_for_all_reach_every_cell(products_table: Path) -> None:
+    found = planned(products_table, set={"train.epochs": 3}, seeds=(7,))
+    assert [cell.config.train.epochs for cell in found.cells] == [3, 3]
+    assert {cell.seed for cell in found.cells} == {7}
+
+
+def test_one_group_alone_keeps_its_baseline_and_its_places(products_table: Path) -> None:
+    groups = {"a": {"x": {"fusion.kind": "late"}}, "b": {"y": {"fusion.kind": "late"}}}
+    ablation = AblateConfig(groups=groups, seeds=(0,))
+    found = plan(products_config(products_table), ablation, where="shop.toml", only=["b"])
+    assert found.groups == {"b": ["y"]}
+    assert [cell.group for cell in found.cells] == [BASELINE, "a"]
+    with pytest.raises(ConfigError, match="--only c: no such group; there are: a, b"):
+        plan(products_config(products_table), ablation, where="shop.toml", only=["c"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"fusion.kind": "early"}, r"config 'shop.toml, ablate.groups.fusion.odd': fusion.kind: .*'early'"),
+        ({"fusion.sort": 1}, r"ablate.groups.fusion.odd': fusion.sort: is no setting"),
+        ({"train.seed": 9}, "train.seed: ablate.seeds has the seeds; take it out"),
+        ({"ablate.seeds": [1]}, "ablate: a switch has no switches"),
+        ({"task": "pictures"}, r"ablate.groups.fusion.odd'"),
+    ],
+)
+def test_a_switch_that_cannot_be_is_named_before_anything_is_trained(
+    products_table: Path, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        planned(products_table, {"fusion": {**FUSION, "odd": settings}})
+
+
+def test_what_cannot_be_ablated_is_one_line(products_table: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no \[ablate.groups\] with switches"):
+        planned(products_table, {})
+    reviews = ReviewsConfig.model_validate({"data": {"columns": {"rating": "stars"}}})
+    with pytest.raises(ConfigError, match="reviews cannot be ablated"):
+        plan(reviews, AblateConfig(groups={"a": {"b": {"name": "c"}}}), where="reviews.toml")
+    with pytest.raises(DataError, match=r"none.csv' not found"):
+        planned(tmp_path / "none.csv")
+
+
+def test_a_fingerprint_is_of_what_figures_depend_on(products_table: Path, tmp_path: Path) -> None:
+    def fingerprint(table: Path, **settings: Any) -> str:
+        return planned(table, set=settings, seeds=(0,)).baseline[0].fingerprint
+
+    own = fingerprint(products_table)
+    assert (
+        fingerprint(products_table, **{"train.threads": 1, "train.checkpoint_every": 9, "name": "x"}) == own
+    )
+    assert fingerprint(products_table, **{"train.lr": 0.5}) != own
+    moved = tmp_path / "elsewhere.csv"
+    moved.write_bytes(products_table.read_bytes())
+    assert fingerprint(moved) == own
+    moved.write_bytes(products_table.read_bytes() + b"p9999,Alder,bag,red,\n")
+    assert fingerprint(moved) != own
+
+
+def test_a_cell_belongs_to_one_process_at_a_time(products_table: Path, tmp_path: Path) -> None:
+    cell = planned(products_table).cells[0]
+    with claimed(cell, tmp_path) as first:
+        assert first is None
+        with claimed(cell, tmp_path) as second:
+            assert second is not None
+            assert second.startswith("process ")
+    assert not cell.path(tmp_path, ".lock").exists()
+
+
+def test_a_lock_whose_process_has_died_is_taken_over(products_table: Path, tmp_path: Path) -> None:
+    cell = planned(products_table).cells[0]
+    stale = cell.path(tmp_path, ".lock")
+    stale.parent.mkdir(parents=True)
+    stale.write_text("process 1 on elsewhere")
+    with claimed(cell, tmp_path) as holder:
+        assert holder is None
+        assert "elsewhere" not in stale.read_text()
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs" / "ablations").glob("*.toml")), ids=lambda p: p.name
+)
+def test_every_shipped_ablation_fits_its_configuration(path: Path, products_table: Path) -> None:
+    config = load_run(ROOT / "configs" / path.name, (f"data.source={products_table}", "split.families="))
+    assert isinstance(config, ProductsConfig)
+    config = config.model_copy(update={"split": config.split.model_copy(update={"families": None})})
+    found = plan(config, load_ablation(path), where=str(path))
+    assert len(found.seeds) >= 3
+    assert len(found.cells) < len(found.places) * len(found.seeds)
