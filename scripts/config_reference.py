@@ -89,7 +89,7 @@ def _type(kind: Any) -> str:
     if get_origin(kind) is tuple:
         return f"list of {_type(get_args(kind)[0])}"
     if get_origin(kind) is dict:
-        return "table of text"
+        return "table of text" if get_args(kind)[1] is str else "table of tables"
     if get_origin(kind) in (Union, UnionType):
         return " or ".join(_type(some) for some in get_args(kind) if some is not type(None))
     return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "Path": "path"}[

@@ -33,6 +33,10 @@ class TrainingError(ShelfwiseError):
     """A training run cannot go on: the loss is not finite, the disk is full, the checkpoint differs."""
 
 
+class InterruptedRunError(TrainingError):
+    """Ctrl-C stopped a training run; what it had learned is in a checkpoint."""
+
+
 class BundleError(ShelfwiseError):
     """A folder is not a bundle, or it is damaged or from a newer version."""
 

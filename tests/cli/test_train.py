@@ -15,7 +15,7 @@ from rich.console import Console
 
 from shelfwise import cli
 from shelfwise.bundle import Bundle
-from shelfwise.cli.train import _progress, _train_function
+from shelfwise.cli.train import _train_function, training_progress
 from shelfwise.train.fit import Watch
 from shelfwise.train.loop import StepRecord
 
@@ -192,7 +192,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         monkeypatch.setattr(
             "rich.console.Console", lambda **_: Console(file=terminal, force_terminal=True, width=100)
         )
-        with _progress() as watch:
+        with training_progress() as watch:
             record = StepRecord(step=3, epoch=1.0, loss=0.5, lr=0.1, seconds=0.1, samples=96)
             watch(Watch(record, 10, 0.75))
     shown = (tmp_path / "terminal").read_text()

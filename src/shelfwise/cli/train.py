@@ -37,7 +37,7 @@ def train(
     loaded = load_run(config, tuple(set_ or ()), folders=data_folders())
     folder = out or Path("runs") / loaded.name
     run = _train_function(loaded.task)
-    with _progress() as watch:
+    with training_progress() as watch:
         bundle = run(loaded, folder, resume=resume, init_from=init_from, watch=watch, max_errors=max_errors)
     validation = bundle.info.get("validation", {})
     training = bundle.info.get("training", {})
@@ -61,17 +61,7 @@ def _figures(validation: dict[str, Any]) -> str:
 
 def _train_function(task: str) -> Callable[..., AnyBundle]:
     """What trains a task, or a clear word on what to install."""
-    from shelfwise.errors import MissingExtraError
-
-    # OpenMP reads this once, when torch is loaded. Threads that spin while they wait for each other made a
-    # step nine times as long (1,660 ms for 187) when another process had one of two cores; on free cores
-    # spinning is a quarter faster: set ACTIVE there.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        import onnxscript  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("torch", "train") from None
+    require_torch()
     if task == "reviews":
         from shelfwise.train.reviews import train_reviews
 
@@ -85,8 +75,23 @@ def _train_function(task: str) -> Callable[..., AnyBundle]:
     return train_pictures
 
 
+def require_torch() -> None:
+    """Load what training needs, as it should be loaded; MissingExtraError says what to install."""
+    from shelfwise.errors import MissingExtraError
+
+    # OpenMP reads this once, when torch is loaded. Threads that spin while they wait for each other made a
+    # step nine times as long (1,660 ms for 187) when another process had one of two cores; on free cores
+    # spinning is a quarter faster: set ACTIVE there.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        import onnxscript  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("torch", "train") from None
+
+
 @contextmanager
-def _progress() -> Iterator[Callable[[Watch], None]]:
+def training_progress() -> Iterator[Callable[[Watch], None]]:
     """A bar with samples/s, loss and time left on a terminal; elsewhere one line per epoch."""
     from rich.console import Console
     from rich.progress import (

@@ -25,6 +25,8 @@ from shelfwise.config.products import (
     TitleTowerConfig,
 )
 from shelfwise.config.reading import (
+    AnyConfig,
+    changed,
     load_config,
     load_reviews_config,
     load_run,
@@ -51,8 +53,18 @@ from shelfwise.config.training import (
     Root,
     TrainConfig,
 )
+from shelfwise.config.tuning import (
+    Range,
+    TuneConfig,
+)
+from shelfwise.config.writing import (
+    config_text,
+    toml_key,
+    toml_value,
+)
 
 __all__ = [
+    "AnyConfig",
     "AspectsConfig",
     "AugmentConfig",
     "AugmentLevel",
@@ -68,6 +80,7 @@ __all__ = [
     "PictureTowerConfig",
     "PreprocessConfig",
     "ProductsConfig",
+    "Range",
     "ReviewColumns",
     "ReviewData",
     "ReviewTrainConfig",
@@ -82,10 +95,15 @@ __all__ = [
     "TextSplitConfig",
     "TitleTowerConfig",
     "TrainConfig",
+    "TuneConfig",
+    "changed",
+    "config_text",
     "load_config",
     "load_reviews_config",
     "load_run",
     "parse_config",
     "parse_run",
     "read_mapping",
+    "toml_key",
+    "toml_value",
 ]

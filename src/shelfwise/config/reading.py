@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -18,13 +19,14 @@ from shelfwise.errors import ConfigError
 
 AnyConfig = Config | ReviewsConfig | ProductsConfig
 C = TypeVar("C", Config, ReviewsConfig, ProductsConfig)
+S = TypeVar("S", bound=Section)
 
 TASKS: dict[str, type[Config] | type[ReviewsConfig] | type[ProductsConfig]] = {
     "pictures": Config,
     "reviews": ReviewsConfig,
     "products": ProductsConfig,
 }
-_PATHS = {
+PATHS = {
     "data": ("source", "image_root", "folder"),
     "split": ("families",),
     "aspects": ("terms", "labels", "validation_labels"),
@@ -62,7 +64,7 @@ def load_run(path: Path, overrides: tuple[str, ...] = (), *, folders: tuple[Path
     Relative paths in it are taken from the file's own folder when they exist there, else from the first of
     `folders` where they do."""
     values = read_mapping(path)
-    for table, keys in _PATHS.items():
+    for table, keys in PATHS.items():
         if isinstance(found := values.get(table), dict):
             _place(found, keys, (path.parent, *folders))
     for override in overrides:
@@ -116,7 +118,21 @@ def parse_run(values: dict[str, Any], *, where: str) -> AnyConfig:
     task = values.get("task", "pictures")
     if task not in TASKS:
         raise ConfigError(f"config '{where}': task: {task!r} is none of: {', '.join(TASKS)}")
-    kind = TASKS[task]
+    return _validated(TASKS[task], values, where)
+
+
+def changed(config: AnyConfig, settings: Mapping[str, Any], *, where: str) -> AnyConfig:
+    """`config` with settings on top, named as after `--set` or in tables; a ConfigError names `where`."""
+    values = config.model_dump(mode="json")
+    for key, value in _flat(settings):
+        try:
+            _put(values, key, value)
+        except ConfigError as error:
+            raise ConfigError(f"config '{where}': {key}: {error}") from None
+    return parse_run(values, where=where)
+
+
+def _validated(kind: type[S], values: dict[str, Any], where: str) -> S:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -135,7 +151,9 @@ def _near(root: type[Section], place: tuple[str | int, ...]) -> str:
     """The setting beside `place` that was likely meant, as a question, if there is one."""
     section: Any = root
     for part in place[:-1]:
-        section = section.model_fields[part].annotation
+        fields = getattr(section, "model_fields", None)
+        # Below a table of names of the user's own, such as `targets`, stands what each name has.
+        section = fields[part].annotation if fields else get_args(section)[-1]
     near = get_close_matches(str(place[-1]), section.model_fields, n=1)
     return f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(section.model_fields)}"
 
@@ -145,12 +163,30 @@ def _set(values: dict[str, Any], override: str) -> None:
     key, equals, raw = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {override!r}: expected key=value, for example train.lr=0.05")
-    *path, last = key.strip().split(".")
+    try:
+        value = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw
+    try:
+        _put(values, key.strip(), value)
+    except ConfigError as error:
+        raise ConfigError(f"--set {override!r}: {error}") from None
+
+
+def _put(values: dict[str, Any], key: str, value: Any) -> None:
+    """Write a value at `a.b` into tables of tables."""
+    *path, last = key.split(".")
     for part in path:
         values = values.setdefault(part, {})
         if not isinstance(values, dict):
-            raise ConfigError(f"--set {override!r}: '{part}' is not a table")
-    try:
-        values[last] = tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
-        values[last] = raw
+            raise ConfigError(f"'{part}' is not a table")
+    values[last] = value
+
+
+def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings of tables in tables by their whole names."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from shelfwise.data.labelled import LabelledPictures
-from shelfwise.errors import TrainingError
+from shelfwise.errors import InterruptedRunError, TrainingError
 from shelfwise.evaluate.cost import peak_memory_mb
 from shelfwise.train.checkpoint import Tree, checkpoints, load_checkpoint, save_checkpoint
 from shelfwise.train.journal import Journal
@@ -76,6 +76,10 @@ class Watch:
     steps: int
     validation: float | None = None
     """The latest score on validation; see `Validation`."""
+    metric: str | None = None
+    """What the score is."""
+    fresh: bool = False
+    """Whether the score is of this very step."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def fit(
 
     Checkpoints go to `folder/checkpoints`, the journal to `folder/journal.jsonl`. Without `validation`
     nothing is scored. `fingerprint` is what must not change between start and resume. Ctrl-C writes a
-    checkpoint and raises a TrainingError."""
+    checkpoint and raises an InterruptedRunError."""
     config = run.config
     progress = Progress()
     if resume:
@@ -124,6 +128,7 @@ def fit(
         save_checkpoint(folder / "checkpoints", run.step, tree, keep=config.keep)
 
     score: float | None = None
+    metric = validation.name if validation else None
     try:
         with interrupt_flag() as interrupted:
             stopped = _out_of_patience(progress, config.patience)
@@ -132,16 +137,17 @@ def fit(
                 done = record.step >= steps
                 if record.step % LOG_EVERY == 0 or done:
                     journal.add(asdict(record))
-                if validation and (record.step % max(1, evaluate_every) == 0 or done):
+                fresh = record.step % max(1, evaluate_every) == 0 or done
+                if validation and fresh:
                     score = validation.score(run)
                     journal.add({"step": record.step, "epoch": record.epoch, f"val_{validation.name}": score})
                     _note(progress, score, run, keep_weights=config.patience is not None)
-                watch(Watch(record, steps, score))
+                watch(Watch(record, steps, score, metric, fresh=fresh and score is not None))
                 stop = _out_of_patience(progress, config.patience)
                 if record.step % save_every == 0 or done or stop or interrupted.is_set():
                     save()
                 if interrupted.is_set() and not done:
-                    raise TrainingError(
+                    raise InterruptedRunError(
                         f"interrupted after step {record.step} of {steps}, nothing lost; go on with --resume"
                     )
                 if stop:
