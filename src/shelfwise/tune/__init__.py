@@ -1,0 +1,1 @@
+"""Many trainings of one configuration: ablations and the search for better settings."""
