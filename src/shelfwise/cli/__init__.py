@@ -93,4 +93,5 @@ from shelfwise.cli import (  # noqa: E402, F401
     reviews_embed,
     reviews_summarize,
     train,
+    tune,
 )
