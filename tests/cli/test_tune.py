@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -196,13 +197,18 @@ def test_products_are_tuned_and_a_json_config_gives_a_json_config(
     assert best.train.evaluate_every is None
 
 
-def test_workers_share_a_study_and_ctrl_c_is_one_line(run: Run, config: Path, tmp_path: Path) -> None:
+def test_workers_share_a_study_outlive_one_another_and_ctrl_c_is_one_line(
+    run: Run, config: Path, tmp_path: Path
+) -> None:
     arguments = ("tune", config, "--out", tmp_path / "study", "--workers", 2, "--trials", 400)
     with started(*arguments) as process:
+        until = time.monotonic() + 120
+        while not list((tmp_path / "study").glob("trials/*")) and time.monotonic() < until:
+            time.sleep(0.05)
+        worker = next((tmp_path / "study" / ".workers").iterdir())
+        os.kill(int(worker.name.split("-")[0]), signal.SIGKILL)
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("   1  "):
-                break
+        assert any(" lost " in line for line in process.stdout)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 2
@@ -213,4 +219,5 @@ def test_workers_share_a_study_and_ctrl_c_is_one_line(run: Run, config: Path, tm
     assert "going on; trials done: " in out
     found = json.loads((tmp_path / "study" / "tune.json").read_text())
     assert {trial["state"] for trial in found["trials"]} <= {"complete", "pruned", "lost"}
+    assert any("was killed" in trial["why"] for trial in found["trials"])
     assert found["trials"][0]["own"]

@@ -17,6 +17,7 @@ from shelfwise.bundle import Bundle
 from shelfwise.config import load_run
 from shelfwise.errors import ConfigError, InterruptedRunError, TrainingError
 from shelfwise.train.fit import Watch
+from shelfwise.train.start import finished
 from shelfwise.tune.objective import work
 from shelfwise.tune.outcome import outcome_of, write_best
 from shelfwise.tune.study import Study
@@ -53,7 +54,7 @@ def test_the_first_trial_is_the_config_as_it_is(whole: tuple[Path, list[Tried]])
 
 
 def test_only_the_best_keeps_its_bundle_and_nobody_keeps_checkpoints(
-    whole: tuple[Path, list[Tried]],
+    whole: tuple[Path, list[Tried]], table: Path
 ) -> None:
     out, tried = whole
     best = best_of(tried)
@@ -62,9 +63,12 @@ def test_only_the_best_keeps_its_bundle_and_nobody_keeps_checkpoints(
     assert left == sorted(
         [f"trials/{trial.number:03d}/journal.jsonl" for trial in tried] + [f"trials/{best.number:03d}/bundle"]
     )
-    bundle = Bundle.open(out / "trials" / f"{best.number:03d}" / "bundle")
+    folder = out / "trials" / f"{best.number:03d}"
+    bundle = Bundle.open(folder / "bundle")
     assert bundle.info["validation"]["accuracy"] == pytest.approx(best.score)
     assert bundle.config.train.lr == best.values["train.lr"]
+    tuned = bundle.config.model_copy(update={"tune": study_config(table).tune})
+    assert finished(tuned, folder) is not None
 
 
 def test_another_seed_tries_other_values(table: Path, tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ def history(points: Sequence[Point], metric: str) -> Figure:
     axes = figure.subplots()
     colours, last = series_colours(), max(point.number for point in points)
     finished = [(p.number, p.score) for p in points if p.state == "complete" and p.score is not None]
-    low, high = _limits([point.score for point in points if point.score is not None])
+    own = next((p.score for p in points if p.own and p.state == "complete"), None)
+    low, high = _limits([point.score for point in points if point.score is not None], own)
     if finished:
         numbers = [number for number, _ in finished] + [last]
         best = np.maximum.accumulate(np.array([score for _, score in finished]))
@@ -44,7 +45,6 @@ def history(points: Sequence[Point], metric: str) -> Figure:
     _scatter(axes, points, "complete", low, marker="o", color=colours[0], label="finished")
     _scatter(axes, points, "pruned", low, marker="o", facecolors="white", edgecolors=colours[4])
     _scatter(axes, points, "failed", low, marker="x", color=colours[3])
-    own = next((p.score for p in points if p.own and p.state == "complete"), None)
     if own is not None:
         ink = mpl.rcParams["axes.labelcolor"]
         axes.axhline(own, color=ink, lw=1, ls=(0, (4, 4)), alpha=0.6, label="the config as it is", zorder=1)
@@ -66,7 +66,8 @@ def _scatter(axes: Axes, points: Sequence[Point], state: str, foot: float, **sty
         if shown:
             heights = [foot if below or point.score is None else point.score for point in shown]
             axes.scatter([point.number for point in shown], heights, **style)
-        style |= {"marker": "v", "label": "further down"}
+        told = "further down" in axes.get_legend_handles_labels()[1]
+        style |= {"marker": "v", "label": "_" if told else "further down"}
 
 
 def importance(shares: Mapping[str, float]) -> Figure:
@@ -93,11 +94,12 @@ def importance(shares: Mapping[str, float]) -> Figure:
     return figure
 
 
-def _limits(scores: Sequence[float]) -> tuple[float, float]:
-    """Where the scores begin and end, without a few that are far below."""
+def _limits(scores: Sequence[float], shown: float | None) -> tuple[float, float]:
+    """Where the scores begin and end, without a few that are far below `shown` and most others."""
     if not scores:
         return 0.0, 1.0
     high = max(scores)
     middle = float(np.median(scores))
     low = max(min(scores), middle - 3 * max(high - middle, 1e-3))
+    low = low if shown is None else min(low, shown)
     return (low, high) if high > low else (low - 0.01, high + 0.01)
