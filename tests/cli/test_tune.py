@@ -154,6 +154,16 @@ def test_what_cannot_be_tuned_is_one_line(
     assert err.count("\n") == 1
 
 
+def test_a_missing_library_is_named(config: Path) -> None:
+    without = "import sys; sys.modules |= {'optuna': None, 'optuna.trial': None}"
+    code = f"{without}; from shelfwise.cli import main; main()"
+    command = [sys.executable, "-c", code, "tune", str(config)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == 'shelfwise: optuna is not installed; run: pip install "shelfwise[tune]"\n'
+
+
 def test_a_study_whose_trials_all_fail_says_why(run: Run, config: Path, tmp_path: Path) -> None:
     space = "tune.space={train.lr={choices=[1e30, 1e31]}}"
     code, out, err = run(

@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from optuna.trial import FrozenTrial, TrialState
-
 from shelfwise.config import AnyConfig
 from shelfwise.config.writing import whole_paths
-from shelfwise.errors import TrainingError
+from shelfwise.errors import MissingExtraError, TrainingError
 from shelfwise.tune.tried import State, Tried
+
+try:
+    from optuna.trial import FrozenTrial, TrialState
+except ImportError as missing:
+    raise MissingExtraError("optuna", "tune") from missing
 
 MOST_TRIES = 3
 """A trial whose process was killed so often is failed: it may be what kills them, by its need of memory."""
