@@ -90,6 +90,8 @@ def _type(kind: Any) -> str:
         return f"list of {_type(get_args(kind)[0])}"
     if get_origin(kind) is dict:
         return f"table of {_type(get_args(kind)[1]).replace('table of', 'tables of')}"
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return "table"
     if kind is Any:
         return "values"
     if get_origin(kind) in (Union, UnionType):

@@ -12,6 +12,7 @@ from shelfwise.config import (
     Config,
     ProductsConfig,
     changed,
+    config_text,
     load_ablation,
     load_config,
     load_run,
@@ -216,3 +217,44 @@ def test_a_file_of_switches_that_cannot_be_used_is_named(tmp_path: Path, text: s
     path.write_text(text)
     with pytest.raises(ConfigError, match=words):
         load_ablation(path)
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".json"])
+def test_a_config_that_is_written_says_the_same_elsewhere(file: Path, tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "products.csv").write_text("id\n")
+    odd = {
+        "name": 'Kaffee "süß"',
+        "train.lr": 1e-7,
+        "data.columns.labels": {"Größe, EU": "a.b", "kind": "x\x7fy"},
+    }
+    config = changed(load_run(file), odd, where="test")
+    written = tmp_path / "elsewhere" / f"best{suffix}"
+    written.parent.mkdir()
+    written.write_text(config_text(config, suffix), encoding="utf-8")
+    again = load_run(written)
+    assert again == config.model_copy(update={"data": again.data})
+    assert again.data.source == str(tmp_path / "products.csv")
+    assert again.data.columns == config.data.columns
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.toml")), ids=lambda path: path.name)
+def test_every_shipped_config_can_be_written(path: Path, tmp_path: Path) -> None:
+    config = load_run(path)
+    (tmp_path / "again.toml").write_text(config_text(config, ".toml"), encoding="utf-8")
+    assert load_run(tmp_path / "again.toml").train == config.train
+
+
+def test_a_value_that_toml_cannot_say_is_written_as_json(tmp_path: Path) -> None:
+    values = {"task": "reviews", "data": {"columns": {"rating": "stars"}}, "train": {"clip": None}}
+    config = parse_run(values, where="test")
+    with pytest.raises(ValueError, match="null"):
+        config_text(config, ".toml")
+    (tmp_path / "again.json").write_text(config_text(config, ".json"))
+    assert load_run(tmp_path / "again.json") == config
+
+
+def test_defaults_that_a_task_presets_otherwise_are_written(tmp_path: Path) -> None:
+    small = {"height": 28, "width": 28, "channels": 1, "fit": "fashion-mnist"}
+    config = parse_run({"task": "products", "preprocess": small}, where="test")
+    (tmp_path / "again.toml").write_text(config_text(config, ".toml"))
+    assert load_run(tmp_path / "again.toml") == config

@@ -64,6 +64,18 @@ def test_every_option_trains(
     assert all(loss < 3 for loss in losses)
 
 
+def test_a_listener_is_told_each_score_once_and_what_it_is(
+    tiny_config: Config, inputs: Inputs, tmp_path: Path
+) -> None:
+    moments: list[Watch] = []
+    train(changed(tiny_config, epochs=4, evaluate_every=2), tmp_path, inputs=inputs, watch=moments.append)
+    assert {moment.metric for moment in moments} == {"accuracy"}
+    fresh = [moment for moment in moments if moment.fresh]
+    assert [moment.record.epoch for moment in fresh] == [2.0, 4.0]
+    scores = [r["val_accuracy"] for r in read_journal(tmp_path / "journal.jsonl") if "val_accuracy" in r]
+    assert [moment.validation for moment in fresh] == scores
+
+
 def test_a_stop_comes_early_and_keeps_the_best_weights(
     tiny_config: Config, inputs: Inputs, tmp_path: Path
 ) -> None:

@@ -94,4 +94,5 @@ from shelfwise.cli import (  # noqa: E402, F401
     reviews_embed,
     reviews_summarize,
     train,
+    tune,
 )

@@ -55,6 +55,15 @@ from shelfwise.config.training import (
     Root,
     TrainConfig,
 )
+from shelfwise.config.tuning import (
+    Range,
+    TuneConfig,
+)
+from shelfwise.config.writing import (
+    config_text,
+    toml_key,
+    toml_value,
+)
 
 __all__ = [
     "AblateConfig",
@@ -74,6 +83,7 @@ __all__ = [
     "PictureTowerConfig",
     "PreprocessConfig",
     "ProductsConfig",
+    "Range",
     "ReviewColumns",
     "ReviewData",
     "ReviewTrainConfig",
@@ -88,7 +98,9 @@ __all__ = [
     "TextSplitConfig",
     "TitleTowerConfig",
     "TrainConfig",
+    "TuneConfig",
     "changed",
+    "config_text",
     "load_ablation",
     "load_config",
     "load_reviews_config",
@@ -96,4 +108,6 @@ __all__ = [
     "parse_config",
     "parse_run",
     "read_mapping",
+    "toml_key",
+    "toml_value",
 ]

@@ -179,4 +179,4 @@ class Config(Root):
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
     text: TextConfig = TextConfig()
-    ablate: AblateConfig = AblateConfig()
+    ablate: AblateConfig = Field(default=AblateConfig(), exclude=True)

@@ -139,7 +139,7 @@ class ProductsConfig(Root):
     shared: SharedConfig = SharedConfig()
     augment: AugmentConfig = AugmentConfig(fill=255)
     train: TrainConfig = TrainConfig()
-    ablate: AblateConfig = AblateConfig()
+    ablate: AblateConfig = Field(default=AblateConfig(), exclude=True)
 
     @model_validator(mode="after")
     def _labels_exist(self) -> ProductsConfig:

@@ -27,7 +27,7 @@ TASKS: dict[str, type[Config] | type[ReviewsConfig] | type[ProductsConfig]] = {
     "reviews": ReviewsConfig,
     "products": ProductsConfig,
 }
-_PATHS = {
+PATHS = {
     "data": ("source", "image_root", "folder"),
     "split": ("families",),
     "aspects": ("terms", "labels", "validation_labels"),
@@ -65,7 +65,7 @@ def load_run(path: Path, overrides: tuple[str, ...] = (), *, folders: tuple[Path
     Relative paths in it are taken from the file's own folder when they exist there, else from the first of
     `folders` where they do."""
     values = read_mapping(path)
-    for table, keys in _PATHS.items():
+    for table, keys in PATHS.items():
         if isinstance(found := values.get(table), dict):
             _place(found, keys, (path.parent, *folders))
     for override in overrides:

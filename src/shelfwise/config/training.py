@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from shelfwise.config.section import Section, is_plain
+from shelfwise.config.tuning import TuneConfig
 
 
 class TrainConfig(Section):
@@ -80,6 +81,7 @@ class Root(Section):
 
     name: str
     train: TrainConfig
+    tune: TuneConfig = Field(default=TuneConfig(), exclude=True)
 
     @field_validator("name")
     @classmethod

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 from typing import Any
 
-from shelfwise.config import ColumnMap, ReviewColumns
+from shelfwise.config import ColumnMap, ReviewColumns, toml_key, toml_value
 from shelfwise.data.suggest import Suggestion
 from shelfwise.data.suggest_reviews import ReviewSuggestion
-
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def suggestion_toml(suggestion: Suggestion, *, folder: Path) -> str:
@@ -28,7 +24,9 @@ def suggestion_toml(suggestion: Suggestion, *, folder: Path) -> str:
         if value == default and (section, key) != ("data.columns", "id"):
             return
         why = suggestion.reasons.get(f"{section}.{key}")
-        lines.append(f"{_key(key)} = {_value(value)}" + (f"  # guess: {_one_line(why)}" if why else ""))
+        lines.append(
+            f"{toml_key(key)} = {toml_value(value)}" + (f"  # guess: {_one_line(why)}" if why else "")
+        )
 
     lines += ["", "[data]"]
     add("data", "source", _near(found.path, folder))
@@ -59,14 +57,14 @@ def reviews_toml(suggestion: ReviewSuggestion, *, folder: Path) -> str:
         f"# Written by `shelfwise data inspect` after a look at {rows} rows of {found.path.name}.",
         '# Lines marked "guess" are guesses: check, correct, then use this file as CONFIG or REVIEWS.',
         *(f"# Note: {note}." for note in suggestion.notes),
-        *("", 'task = "reviews"', f"name = {_value(_plain_name(found.path))}"),
-        *("", "[data]", f"source = {_value(_near(found.path, folder))}", "", "[data.columns]"),
+        *("", 'task = "reviews"', f"name = {toml_value(_plain_name(found.path))}"),
+        *("", "[data]", f"source = {toml_value(_near(found.path, folder))}", "", "[data.columns]"),
     ]
     for key in ReviewColumns.model_fields:
         column = getattr(columns, key)
         if isinstance(column, str):
             why = suggestion.reasons.get(f"data.columns.{key}")
-            lines.append(f"{key} = {_value(column)}" + (f"  # guess: {_one_line(why)}" if why else ""))
+            lines.append(f"{key} = {toml_value(column)}" + (f"  # guess: {_one_line(why)}" if why else ""))
     if columns.rating is None:
         lines.append('# rating = "..."  # no column looks like stars from 1 to 5')
     return "\n".join(lines) + "\n"
@@ -82,17 +80,6 @@ def _near(path: Path, folder: Path) -> str:
     """Relative to `folder` where the path lies below it, else absolute."""
     path, folder = path.resolve(), folder.resolve()
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
-
-
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _value(name)
-
-
-def _value(value: Any) -> str:
-    """A TOML value; JSON's strings are TOML's, but for DEL."""
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _one_line(text: str) -> str:

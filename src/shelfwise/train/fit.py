@@ -78,6 +78,10 @@ class Watch:
     steps: int
     validation: float | None = None
     """The latest score on validation; see `Validation`."""
+    metric: str | None = None
+    """What the score is."""
+    fresh: bool = False
+    """Whether the score is of this very step."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ def fit(
         save_checkpoint(folder / "checkpoints", run.step, tree, keep=config.keep)
 
     score: float | None = None
+    metric = validation.name if validation else None
     try:
         with interrupt_flag() as interrupted:
             stopped = _out_of_patience(progress, config.patience)
@@ -138,13 +143,14 @@ def fit(
                 done = record.step >= steps
                 if journal and (record.step % LOG_EVERY == 0 or done):
                     journal.add(asdict(record))
-                if validation and (record.step % max(1, evaluate_every) == 0 or done):
+                fresh = record.step % max(1, evaluate_every) == 0 or done
+                if validation and fresh:
                     (score,) = of_ranks(validation.score(run) if first else 0.0)[0]
                     if journal:
                         said = {"step": record.step, "epoch": record.epoch}
                         journal.add({**said, f"val_{validation.name}": score})
                     _note(progress, score, run, keep_weights=config.patience is not None)
-                watch(Watch(record, steps, score))
+                watch(Watch(record, steps, score, metric, fresh=fresh and score is not None))
                 stop = _out_of_patience(progress, config.patience)
                 halt = any(flag for (flag,) in of_ranks(float(interrupted.is_set())))
                 if record.step % save_every == 0 or done or stop or halt:

@@ -29,7 +29,7 @@ def finished(
     if not (out / "bundle" / "bundle.json").exists():
         return None
     bundle = open_bundle(out / "bundle")
-    return bundle if bundle.config == config else None
+    return bundle if bundle.config == config.model_copy(update={"tune": bundle.config.tune}) else None
 
 
 def prepare_folder(out: Path, *, resume: bool) -> None:

@@ -1,0 +1,121 @@
+"""Several processes at one study: each works for itself; this one starts, watches and stops them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from shelfwise.config import AnyConfig
+from shelfwise.errors import ErrorBudgetError, InterruptedRunError, ShelfwiseError, TrainingError
+from shelfwise.tune.study import Study
+from shelfwise.tune.tried import Budget, Tried
+
+POLL_S = 0.3
+MOST_DEATHS = 3
+"""So many workers may be killed, one after another, without a trial that ends."""
+
+
+def work_together(
+    study: Study, budget: Budget, *, workers: int, max_errors: int = 0
+) -> Generator[Tried, None, None]:
+    """As `objective.work`, by so many processes of one thread each; yields all trials that end meanwhile.
+
+    A worker that was killed is replaced, and its trial tried again."""
+    context = multiprocessing.get_context("spawn")  # forking a process with running threads is unsafe
+    stop, errors = context.Event(), context.SimpleQueue()
+    arguments = (study.config, study.out, budget, max_errors, stop, errors, os.getpid())
+
+    def start() -> BaseProcess:
+        process = context.Process(target=_worker, args=arguments)
+        with _interrupts_ignored():
+            process.start()
+        return process
+
+    told = {trial.number for trial in study.tried() if trial.state != "running"}
+    running: list[BaseProcess] = []
+    deaths = 0
+    try:
+        running += [start() for _ in range(workers)]
+        while running:
+            wait([process.sentinel for process in running], timeout=POLL_S)
+            ended = [process for process in running if process.exitcode is not None]
+            running = [process for process in running if process.exitcode is None]
+            for trial in study.tried():
+                if trial.state != "running" and trial.number not in told:
+                    told.add(trial.number)
+                    deaths = 0
+                    yield trial
+            if not errors.empty():
+                raise _error(*errors.get())
+            killed = sum(_was_killed(process) for process in ended)
+            deaths += killed
+            if deaths > MOST_DEATHS:
+                raise TrainingError(
+                    f"{deaths} workers were killed one after another: if memory is short, use fewer --workers"
+                )
+            running += [start() for _ in range(killed)]
+    except KeyboardInterrupt:
+        raise InterruptedRunError("interrupted") from None
+    finally:
+        stop.set()
+        _join(running)
+
+
+def _worker(
+    config: AnyConfig, out: Path, budget: Budget, max_errors: int, stop: Any, errors: Any, parent: int
+) -> None:
+    """Work until the budget is spent, `stop` is set or the parent is gone."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    from shelfwise.tune.objective import work
+
+    def stopped() -> bool:
+        return bool(stop.is_set()) or os.getppid() != parent
+
+    try:
+        with Study(config, out) as study:
+            for _ in work(study, budget, max_errors=max_errors, threads=1, stopped=stopped):
+                if stopped():
+                    return
+    except InterruptedRunError:
+        return
+    except ShelfwiseError as error:
+        errors.put((isinstance(error, ErrorBudgetError), str(error)))
+
+
+def _error(over_budget: bool, text: str) -> ShelfwiseError:
+    return ErrorBudgetError(text) if over_budget else TrainingError(text)
+
+
+def _was_killed(process: BaseProcess) -> bool:
+    """Whether a signal ended it; RuntimeError where it was a bug, whose traceback it has printed."""
+    if process.exitcode is not None and process.exitcode > 0:
+        raise RuntimeError(f"a worker ended with exit code {process.exitcode}; its traceback is above")
+    return process.exitcode != 0
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """What is started inside ignores Ctrl-C, save while it trains: then it gives the trial back."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _join(processes: list[BaseProcess]) -> None:
+    """Wait until they have given their trials back; a second Ctrl-C ends them at once."""
+    try:
+        for process in processes:
+            process.join()
+    except KeyboardInterrupt:
+        for process in processes:
+            process.terminate()
+            process.join()

@@ -1,0 +1,93 @@
+"""Search spaces: every key and value is checked before anything is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shelfwise.config import Config, TuneConfig, parse_run
+from shelfwise.errors import ConfigError
+from shelfwise.tune.space import check_space, own_values
+
+
+def config(space: dict[str, Any]) -> Config:
+    found = parse_run({"tune": {"space": space}}, where="shop.toml")
+    assert isinstance(found, Config)
+    return found
+
+
+def test_tables_in_tables_are_whole_names() -> None:
+    nested = {"train": {"lr": {"low": 0.1, "high": 1.0}}, "text": {"align": {"choices": [True, False]}}}
+    assert list(config(nested).tune.space) == ["train.lr", "text.align"]
+    assert config(nested).tune.space == config({"train.lr": nested["train"]["lr"]} | nested).tune.space
+
+
+@pytest.mark.parametrize(
+    ("range_", "said"),
+    [
+        ({"low": 1}, "needs low and high, or choices"),
+        ({"low": 2, "high": 1}, "low must be less than high"),
+        ({"low": 0.1, "high": float("nan")}, "both finite"),
+        ({"low": 0, "high": 1, "log": True}, "log needs a low above 0"),
+        ({"low": 0, "high": 1, "step": 0.3}, "whole steps of 0.3"),
+        ({"low": 0, "choices": [1]}, "low, high, log and step are for numbers"),
+        ({"choices": [1, 2, 1]}, "a choice twice"),
+        ({"lowest": 1, "high": 2}, "did you mean 'low'"),
+    ],
+)
+def test_a_range_that_is_none_is_named(range_: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=r"tune\.space\.train\.lr.*") as error:
+        config({"train.lr": range_})
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "range_", "said"),
+    [
+        ("train.learning_rate", {"low": 0.1, "high": 1}, "train.learning_rate: is no setting"),
+        ("train.lr", {"low": -1, "high": 1}, "train.lr = -1': train.lr: Input should be greater than 0"),
+        ("train.batch_size", {"low": 8.0, "high": 64.0}, "should be a valid integer"),
+        ("train.optimizer", {"choices": ["muon", "lion"]}, "train.optimizer = 'lion'"),
+        ("model.widths", {"choices": [[8, 16]]}, "model.widths, model.depths and model.downsample"),
+        ("split.salt", {"choices": ["a", "b"]}, "would not be judged alike"),
+        ("train.lr.peak", {"low": 0, "high": 1}, "'lr' is not a table"),
+    ],
+)
+def test_a_value_that_a_setting_refuses_is_named(key: str, range_: dict[str, Any], said: str) -> None:
+    asked = config({key: range_})
+    with pytest.raises(ConfigError) as error:
+        check_space(asked, asked.tune.space)
+    assert said in str(error.value)
+    assert key in str(error.value)
+
+
+def test_an_empty_space_says_how_to_fill_it() -> None:
+    with pytest.raises(ConfigError, match=r"tune\.space is empty.*--set"):
+        check_space(config({}), {})
+
+
+@pytest.mark.parametrize(
+    ("range_", "inside"),
+    [
+        ({"low": 1, "high": 8}, True),
+        ({"low": 2.0, "high": 3.0}, False),
+        ({"low": 1, "high": 7, "step": 2}, False),
+        ({"choices": [1, 2]}, False),
+        ({"choices": [1, 4]}, True),
+    ],
+)
+def test_own_values_lie_in_the_space_or_not(range_: dict[str, Any], inside: bool) -> None:
+    asked = config({"train.epochs": range_})
+    assert own_values(asked, asked.tune.space) == ({"train.epochs": 4.0}, inside)
+
+
+def test_an_unset_value_lies_in_no_range() -> None:
+    asked = config({"train.clip": {"low": 0.5, "high": 2.0}})
+    assert own_values(asked, asked.tune.space) == ({"train.clip": None}, False)
+
+
+def test_a_bundle_knows_nothing_of_tuning() -> None:
+    asked = config({"train.lr": {"low": 0.1, "high": 1.0}})
+    assert asked.tune != TuneConfig()
+    assert "tune" not in asked.model_dump()
