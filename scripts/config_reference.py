@@ -89,7 +89,7 @@ def _type(kind: Any) -> str:
     if get_origin(kind) is tuple:
         return f"list of {_type(get_args(kind)[0])}"
     if get_origin(kind) is dict:
-        return f"table of {_type(get_args(kind)[1]).replace('table of', 'tables of')}"
+        return f"table of {_type(get_args(kind)[1]).replace('table', 'tables', 1)}"
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return "table"
     if kind is Any:
