@@ -82,6 +82,10 @@ class ProductPredictor:
             yield from self._answers(chunk, image_root, row, top)
             row += len(chunk)
 
+    def read(self, products: Sequence[Product], image_root: Path = Path()) -> ProductInput:
+        """Raw input of products as `predict` reads them; pictures that cannot be used are left out."""
+        return self._input(products, image_root, 2)[0]
+
     def scores(self, known: dict[str, Known], only: Sequence[str] | None = None) -> ProductScores:
         """Calibrated probabilities and vectors; with `only` as if that was all that is known."""
         if only is not None:
