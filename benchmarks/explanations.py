@@ -32,6 +32,7 @@ from shelfwise.bundle import Bundle, ProductsBundle, open_bundle
 from shelfwise.config import ProductsConfig, load_run
 from shelfwise.data.datasets import load_labelled
 from shelfwise.data.product_rows import ProductRows, load_products
+from shelfwise.decide.temperature import apply_temperature
 from shelfwise.explain.asked_product import AskedProduct, background_of, pictures_alone
 from shelfwise.explain.edges import sobel
 from shelfwise.explain.faithfulness import BLUR, STEPS, area, replacement_curve, word_curves
@@ -66,7 +67,8 @@ class Case:
 
     pixels: UInt8[ndarray, "N H W C"]
     background: int
-    probabilities: Callable[[UInt8[ndarray, "B H W C"]], Float[ndarray, "B K"]]
+    logits: Callable[[UInt8[ndarray, "B H W C"]], Float[ndarray, "B K"]]
+    """Calibrated: a softmax makes the probabilities of them."""
     network: OpenNetwork
     titles: tuple[str, ...] = ()
     ask_title: Callable[[str], AskedProduct] | None = None
@@ -113,7 +115,8 @@ def load_case(path: Path, part: Any, count: int, seed: int) -> Case:
     assert network is not None
     predictor = Predictor.load(path, threads=1)
     background = background_of(bundle.config.preprocess)
-    return Case(labelled.take(rows).images, background, predictor.probabilities, network)
+    images = labelled.take(rows).images
+    return Case(images, background, lambda pixels: predictor.logits(pixels) / bundle.temperature, network)
 
 
 def products_case(bundle: ProductsBundle, part: Any, count: int, seed: int) -> Case:
@@ -122,14 +125,14 @@ def products_case(bundle: ProductsBundle, part: Any, count: int, seed: int) -> C
     target, config = bundle.meta.target, bundle.config
     rows = one_a_family(load_products(with_data_here(config)).parts[part], count, seed)
 
-    def probabilities(pixels: UInt8[ndarray, "B H W C"]) -> Float[ndarray, "B K"]:
+    def logits(pixels: UInt8[ndarray, "B H W C"]) -> Float[ndarray, "B K"]:
         known = predictor.encode(pictures_alone(pixels, len(config.table.fields)))
-        return predictor.scores(known).probabilities[target]
+        return predictor.scores(known).logits[target]
 
     return Case(
         rows.pool[rows.places[rows.first[:-1]]],
         background_of(config.preprocess),
-        probabilities,
+        logits,
         open_pictures(bundle, target, load_product_net(bundle)),
         rows.titles,
         lambda title: AskedProduct(predictor, Product(id="title", title=title), Path(), target),
@@ -137,7 +140,7 @@ def products_case(bundle: ProductsBundle, part: Any, count: int, seed: int) -> C
 
 
 def with_data_here(config: ProductsConfig) -> ProductsConfig:
-    """The bundle's configuration, with the shipped one's files, which SHELFWISE_DATA finds on this machine."""
+    """The bundle's configuration, with the files of the shipped one, found by SHELFWISE_DATA."""
     shipped = load_run(ROOT / "configs" / "catalog.toml", folders=(Path(os.environ["SHELFWISE_DATA"]),))
     return config.model_copy(update={"data": shipped.data, "split": shipped.split})
 
@@ -154,7 +157,7 @@ def one_a_family(rows: ProductRows, count: int, seed: int) -> ProductRows:
 
 def measure_pictures(case: Case, seed: int) -> dict[str, Any]:
     """Mean areas of every method, and paired differences from a random order and from edges."""
-    said = case.probabilities(case.pixels)
+    said = np.concatenate([case.logits(case.pixels[some]) for some in chunks(len(case.pixels))])
     classes = said.argmax(axis=1)
     areas, seconds = {}, {}
     for name, maps_of in methods(case, seed).items():
@@ -163,7 +166,7 @@ def measure_pictures(case: Case, seed: int) -> dict[str, Any]:
         seconds[name] = (time.process_time() - began) / len(classes)
         areas[name] = picture_areas(case, classes, maps)
         print(name, *(f"{values.mean():.4f}" for values in areas[name].values()), flush=True)
-    sure = said.max(axis=1)
+    sure = apply_temperature(said, 1.0).max(axis=1)
     return {
         "count": len(classes),
         "size": list(case.pixels.shape[1:]),
@@ -191,10 +194,8 @@ def methods(case: Case, seed: int) -> dict[str, Callable[[ndarray, Int64[ndarray
 
     def occluded(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
         def ask(versions: UInt8[ndarray, "B H W C"]) -> Float[ndarray, "B"]:
-            own = case.probabilities(versions).astype(np.float64)
-            of_class = np.take_along_axis(own, classes[:, None], axis=1)[:, 0]
-            np.put_along_axis(own, classes[:, None], 0, axis=1)
-            return np.log(np.maximum(of_class, 1e-30)) - np.log(np.maximum(own.sum(axis=1), 1e-30))
+            found = torch.from_numpy(case.logits(versions))
+            return np.asarray(log_odds(found, torch.from_numpy(classes)))
 
         return occlusions(ask, case.pixels[some], case.background)
 
@@ -217,7 +218,8 @@ def picture_areas(
         pixels = case.pixels[some]
 
         def ask(versions: UInt8[ndarray, "B H W C"], own: ndarray = classes[some]) -> Float[ndarray, "B"]:
-            return np.take_along_axis(case.probabilities(versions), own[:, None], axis=1)[:, 0]
+            said = apply_temperature(case.logits(versions), 1.0)
+            return np.asarray(np.take_along_axis(said, own[:, None], axis=1)[:, 0])
 
         blank = np.full_like(pixels, case.background)
         hazy = blurred(pixels, BLUR * pixels.shape[1])
@@ -248,7 +250,7 @@ def measure_words(
         }
         for name, order in orders.items():
             found = word_curves(
-                lambda texts, asked=asked, number=question.number: asked.of_texts(texts)[:, number],
+                lambda texts, asked=asked, question=question: question.probability(asked.of_texts(texts)),
                 title,
                 spans,
                 order,

@@ -25,16 +25,16 @@ CHUNK = 64
 
 
 class AskedProduct:
-    """Probabilities of one target's classes for versions of a product.
+    """Calibrated logits of one target's classes for versions of a product.
 
-    Where nothing is known that the fusion listens to, the answer is `prior_of` the target: a network is
+    Where nothing is known that the fusion listens to, they are those of `prior_of` the target: a network is
     never taught what to say then."""
 
     def __init__(self, predictor: ProductPredictor, product: Product, image_root: Path, target: str) -> None:
         self._predictor, self._product, self._target = predictor, product, target
         bundle = predictor.bundle
         self.info = bundle.reading.targets[target]
-        self.prior = prior_of(bundle, self.info)
+        self._nothing = prior_of(bundle, self.info)
         self.text = text_of_product(product)
         self.given = predictor.read([product], image_root)
         self.listens = listens(bundle)
@@ -57,7 +57,7 @@ class AskedProduct:
 
     @property
     def whole(self) -> Float[ndarray, "K"]:
-        """Probabilities from all that is known."""
+        """Logits from all that is known."""
         return self._asked(self._known)[0]
 
     @property
@@ -67,7 +67,7 @@ class AskedProduct:
         return None if found is None else found[0]
 
     def of_subset(self, subset: Sequence[str]) -> Float[ndarray, "K"]:
-        """Probabilities as if these modalities were all that is known."""
+        """Logits as if these modalities were all that is known."""
         everyone = np.ones(1, bool)
         known = {
             name: part if name in subset else part.without(everyone) for name, part in self._known.items()
@@ -75,7 +75,7 @@ class AskedProduct:
         return self._asked(known)[0]
 
     def of_texts(self, texts: Sequence[str]) -> Float[ndarray, "B K"]:
-        """Probabilities with another title, all else as it is."""
+        """Logits with another title, all else as it is."""
         parts = []
         for start in range(0, len(texts), CHUNK):
             some = [self._product.model_copy(update={"title": text, "description": None, "images": ()})
@@ -85,7 +85,7 @@ class AskedProduct:
         return np.concatenate(parts)
 
     def of_pictures(self, number: int, pixels: UInt8[ndarray, "B H W C"]) -> Float[ndarray, "B K"]:
-        """Probabilities with other versions of picture `number`, all else as it is."""
+        """Logits with other versions of picture `number`, all else as it is."""
         parts = []
         for start in range(0, len(pixels), CHUNK):
             some = pixels[start : start + CHUNK]
@@ -106,17 +106,19 @@ class AskedProduct:
 
     def _asked(self, known: dict[str, Known]) -> Float[ndarray, "B K"]:
         scores = self._predictor.scores(known)
-        found = scores.probabilities[self._target].copy()
+        found = scores.logits[self._target].copy()
         heard = np.any([scores.known[name] for name in self.listens], axis=0)
-        found[~heard] = self.prior
+        found[~heard] = self._nothing
         return found
 
 
 def prior_of(bundle: ProductsBundle, info: TargetInfo) -> Float[ndarray, "K"]:
-    """The share of the training products that each class has; several at once have each its own share."""
-    counts = np.array(info.counts, np.float64)
-    rows = float(bundle.meta.info.get("rows", {}).get("train", 0)) if info.several else counts.sum()
-    return np.minimum(counts / max(rows, counts.max(initial=0.0), 1.0), 1.0)
+    """Logits of the share of the training products that each class has; of several values each its own."""
+    counts = np.maximum(np.array(info.counts, np.float64), 1e-9)
+    if not info.several:
+        return np.asarray(np.log(counts / counts.sum()))
+    rows = max(float(bundle.meta.info.get("rows", {}).get("train", 0)), counts.max() + 1)
+    return np.asarray(np.log(counts / (rows - counts)))
 
 
 def listens(bundle: ProductsBundle) -> tuple[str, ...]:

@@ -40,23 +40,23 @@ def explain_by_answers(
     if answer.status == "failed":
         raise DataError(f"'{product.id}' {answer.error}")
     asked = AskedProduct(predictor, product, image_root, name)
-    probabilities, info = asked.whole, asked.info
-    question = question_about(info.paths, probabilities, label, several=info.several)
-    missing = {} if info.several else _missing_rival(question)
-    if info.several:
-        missing = {"contrast": f"a product may have several values of '{name}' at once: none is a rival"}
-    beside = None
+    whole, info = asked.whole[None], asked.info
+    question = question_about(info.paths, whole[0], label, several=info.several)
+    missing, beside = {}, None
     if question.rival is not None:
-        beside = LabelScore(
-            label=info.paths[question.rival][-1], probability=min(1.0, float(probabilities[question.rival]))
-        )
+        odds = float(Question(question.rival, question.number).probability(whole)[0])
+        beside = LabelScore(label=info.paths[question.rival][-1], probability=odds)
+    elif info.several:
+        missing["contrast"] = f"a product may have several values of '{name}' at once: none is a rival"
+    else:
+        missing["contrast"] = "the target has one class only"
     explanation = Explanation(
         bundle=bundle.label,
         id=product.id,
         target=name,
         label=info.paths[question.number][-1],
         path=info.paths[question.number],
-        probability=min(1.0, float(probabilities[question.number])),
+        probability=float(question.probability(whole)[0]),
         answer=answer.targets[name].top[0],
         rival=beside,
         known=answer.known,
@@ -76,17 +76,16 @@ def chosen_target(predictor: ProductPredictor, target: str | None) -> str:
     return target or next(iter(targets))
 
 
-def _missing_rival(question: Question) -> dict[str, str]:
-    return {} if question.rival is not None else {"contrast": "the target has one class only"}
-
-
 def _with_modalities(explanation: Explanation, asked: AskedProduct, question: Question) -> Explanation:
     """With the class's probability from every subset of what is known, and each modality's part in it."""
-    values = {subset: float(asked.of_subset(subset)[question.number]) for subset in subsets_of(asked.there)}
+    values = {
+        subset: float(question.probability(asked.of_subset(subset)[None])[0])
+        for subset in subsets_of(asked.there)
+    }
     return explanation.model_copy(
         update={
             "prior": values[()],
-            "subsets": {"+".join(subset): min(1.0, value) for subset, value in values.items() if subset},
+            "subsets": {"+".join(subset): value for subset, value in values.items() if subset},
             "modalities": shapley_values(values, asked.there),
             "methods": (*explanation.methods, SHAPLEY),
         }

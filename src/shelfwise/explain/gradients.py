@@ -83,11 +83,11 @@ def integrated_gradients(
 ) -> Float[ndarray, "B H W"]:
     """What each pixel adds to the value on the straight way from a blank picture, summed over channels.
 
-    Completeness: a map sums to value(picture) - value(blank), but for the finite number of steps. The maps
-    are rough where a network has ReLU and maxima. On 600 validation pictures of the 60x80 catalogue, smoothing
-    them with a Gaussian of 1/20 of the height took the area under deletion from .17 to .08 and that
-    under insertion from .56 to .70 (benchmarks/LOG.md); `maps.smooth` does it and keeps the sum. Absolute values
-    gained as much on insertion and less on deletion, and cannot say what speaks against a class."""
+    Completeness: a map sums to value(picture) - value(blank), but for the finite number of steps.
+
+    The maps are rough where a network has ReLU and maxima. Smoothed by `maps.smooth`, which keeps the sum,
+    they are truer to the model: see `integrated gradients, not smoothed` in benchmarks/LOG.md. Absolute
+    values were no better, and cannot say what speaks against a class."""
     pictures = torch.from_numpy(pixels)
     with torch.no_grad():
         end = network.normalize(pictures)

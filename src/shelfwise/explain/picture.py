@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from shelfwise.bundle import Bundle
 from shelfwise.data.preprocess import Preprocessor
+from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import DataError
 from shelfwise.explain.asked_product import background_of
 from shelfwise.explain.networks import open_classifier
@@ -48,10 +50,11 @@ def explain_picture(
     pixels = batch.pixels[0]
 
     def ask(versions: UInt8[ndarray, "B H W C"]) -> Float[ndarray, "B K"]:
-        return predictor.probabilities(versions)
+        return np.asarray(predictor.logits(versions) / bundle.temperature)
 
-    said = ask(batch.pixels)[0]
-    question = question_about([(name,) for name in bundle.classes], said, label)
+    logits = ask(batch.pixels)
+    question = question_about([(name,) for name in bundle.classes], logits[0], label)
+    said = apply_temperature(logits, 1.0)[0]
     scores = [
         LabelScore(label=name, probability=min(1.0, float(p)))
         for name, p in zip(bundle.classes, said, strict=True)

@@ -36,7 +36,7 @@ def maps_of_picture(
     number: int,
     background: int,
 ) -> MapCollector:
-    """The maps of picture `number`; `ask` gives probabilities of its versions, `network` the gradients.
+    """The maps of picture `number`; `ask` gives calibrated logits of its versions, `network` the gradients.
 
     Without a network there is occlusion alone."""
     found = MapCollector(number)

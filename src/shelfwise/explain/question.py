@@ -1,7 +1,8 @@
 """What is explained: the log odds of one class, or how far it is ahead of its rival.
 
-Probabilities of a sure answer hardly move when a word goes; their log odds do, and evidence adds up in
-them. B answers, K classes of the target.
+The probability of a sure answer hardly moves when a word goes; its log odds do, and evidence adds up in
+them. They are taken from calibrated logits (divided by the temperature), since a probability that rounds to 1
+has none. B answers, K classes of the target.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from numpy import ndarray
 
 from shelfwise.errors import DataError
 
-_LEAST = 1e-30
 _SHOWN = 3
 
 
@@ -25,39 +25,45 @@ class Question:
     """Why this class, and why not the other one."""
 
     number: int
-    """Of the class, in the order of the probabilities."""
+    """Of the class, in the order of the logits."""
     rival: int | None
     """Of the likeliest other class; None where several may hold at once, or there is no other."""
     several: bool = False
     """Whether each class has a probability of its own."""
 
-    def value(self, probabilities: Float[ndarray, "B K"]) -> Float[ndarray, "B"]:
-        """Log odds of the class, in nats.
-
-        Of a softmax they are taken against the sum of all others, which stays exact where p is nearly 1."""
-        own = probabilities[:, self.number].astype(np.float64)
+    def value(self, logits: Float[ndarray, "B K"]) -> Float[ndarray, "B"]:
+        """Log odds of the class, in nats: its calibrated logit against those of all others together."""
+        own = logits[:, self.number].astype(np.float64)
         if self.several:
-            return _log(own) - _log(1 - own)
-        others = np.delete(probabilities, self.number, axis=1).sum(axis=1, dtype=np.float64)
-        return _log(own) - _log(others)
+            return own
+        others = np.delete(logits, self.number, axis=1).astype(np.float64)
+        if not others.shape[1]:
+            return np.zeros_like(own)
+        peak = others.max(axis=1)
+        return own - peak - np.log(np.exp(others - peak[:, None]).sum(axis=1))
 
-    def contrast(self, probabilities: Float[ndarray, "B K"]) -> Float[ndarray, "B"]:
-        """Log of the class's probability over its rival's: the difference of their logits, in nats."""
+    def contrast(self, logits: Float[ndarray, "B K"]) -> Float[ndarray, "B"]:
+        """Log of the class's probability over its rival's, in nats: the difference of their logits."""
         if self.rival is None:
             raise ValueError("this question has no rival")
-        own, other = (probabilities[:, k].astype(np.float64) for k in (self.number, self.rival))
-        return _log(own) - _log(other)
+        return logits[:, self.number].astype(np.float64) - logits[:, self.rival]
+
+    def probability(self, logits: Float[ndarray, "B K"]) -> Float[ndarray, "B"]:
+        """Of the class; 1 where there is no other."""
+        if logits.shape[1] == 1 and not self.several:
+            return np.ones(len(logits))
+        return np.asarray(0.5 * (1 + np.tanh(0.5 * self.value(logits))))
 
 
 def question_about(
     paths: Sequence[tuple[str, ...]],
-    probabilities: Float[ndarray, "K"],
+    logits: Float[ndarray, "K"],
     name: str | None,
     *,
     several: bool = False,
 ) -> Question:
     """The question about the class called `name`, or about the likeliest one; DataError for no such class."""
-    order = np.argsort(-probabilities, kind="stable").tolist()
+    order = np.argsort(-logits, kind="stable").tolist()
     number = order[0] if name is None else class_number(paths, name)
     rival = next((k for k in order if k != number), None)
     return Question(number, None if several else rival, several)
@@ -89,7 +95,3 @@ def _path(path: tuple[str, ...]) -> str:
 
 def _last(path: tuple[str, ...]) -> str:
     return path[-1]
-
-
-def _log(values: Float[ndarray, "B"]) -> Float[ndarray, "B"]:
-    return np.asarray(np.log(np.maximum(values, _LEAST)))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
 from shelfwise.bundle import ReviewsBundle
 from shelfwise.data.review_tokens import review_text
 from shelfwise.errors import DataError
@@ -35,8 +39,10 @@ def explain_review(
     said = predictor.distributions([text]).stars
     if label is not None and label.strip().isdigit():
         label = STARS[int(label) - 1] if 1 <= int(label) <= len(STARS) else label
-    question = question_about([(name,) for name in STARS], said[0], label)
-    found = words.words_left_out(lambda texts: predictor.distributions(texts).stars, text, question, said[0])
+    question = question_about([(name,) for name in STARS], _logits(said)[0], label)
+    found = words.words_left_out(
+        lambda texts: _logits(predictor.distributions(texts).stars), text, question, _logits(said)[0]
+    )
     scores = [LabelScore(label=name, probability=float(p)) for name, p in zip(STARS, said[0], strict=True)]
     assert question.rival is not None
     explanation = Explanation(
@@ -55,3 +61,8 @@ def explain_review(
         methods=(words.METHOD,),
     )
     return Explained(explanation)
+
+
+def _logits(probabilities: Float[ndarray, "B 5"]) -> Float[ndarray, "B 5"]:
+    """Logits that a softmax makes these of."""
+    return np.asarray(np.log(np.maximum(probabilities, 1e-30)))

@@ -17,7 +17,7 @@ MOST = 200
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 AskTexts = Callable[[Sequence[str]], Float[ndarray, "B K"]]
-"""Texts to probabilities; all else that is known of the product stays."""
+"""Texts to calibrated logits; all else that is known of the product stays."""
 
 METHOD = Method(name="words left out", source="leave-one-out; Li et al., arXiv:1612.08220, section 3")
 
@@ -37,7 +37,7 @@ def without(text: str, spans: Sequence[tuple[int, int]]) -> str:
 def words_left_out(
     ask: AskTexts, text: str, question: Question, whole: Float[ndarray, "K"]
 ) -> tuple[WordWeight, ...]:
-    """What each of the first `MOST` words does for the class; `whole` are the probabilities with all of them.
+    """What each of the first `MOST` words does for the class; `whole` are the logits with all of them.
 
     A pair of words and its n-grams go with a word, so this is all that the model read of it."""
     spans = word_spans(text)[:MOST]
@@ -48,11 +48,11 @@ def words_left_out(
     contrasts: list[float | None] = [None] * len(spans)
     if question.rival is not None:
         contrasts = (question.contrast(whole[None]) - question.contrast(left)).tolist()
-    rows = zip(spans, weights.tolist(), contrasts, left[:, question.number].tolist(), strict=True)
+    rows = zip(spans, weights.tolist(), contrasts, question.probability(left).tolist(), strict=True)
     return tuple(
         WordWeight(
             text=text[start:end], start=start, end=end, weight=weight, contrast=contrast,
-            probability=min(1.0, probability),
+            probability=probability,
         )
         for (start, end), weight, contrast, probability in rows
     )  # fmt: skip
