@@ -87,7 +87,7 @@ def test_the_page_holds_everything_and_asks_for_nothing(explained: Explained) ->
         "−10.0",
     ):
         assert words in html
-    for words in ("Where the words look", "60% to the picture", "What it is like", "picture skipped"):
+    for words in ("Where the words look", "60% to this picture", "What it is like", "picture skipped"):
         assert words in html
     assert "<script" not in html
     assert "http:" not in html

@@ -42,7 +42,7 @@ class KnownProducts:
 def write_known_products(known: KnownProducts, path: Path) -> None:
     """Write the file."""
     texts = json.dumps({"ids": known.ids, "titles": known.titles}, ensure_ascii=False)
-    arrays = {
+    arrays: dict[str, ndarray] = {
         "vectors": known.vectors.astype(np.float16),
         "classes": known.classes.astype(np.int32),
         # A lone surrogate, which a broken export of a shop may hold, is no UTF-8.

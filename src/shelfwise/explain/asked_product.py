@@ -44,6 +44,8 @@ class AskedProduct:
         alone = pictures_alone(self.given.pixels, self._fields)
         self._pictures = predictor.encode(alone)["picture"]
         self._known = predictor.encode(self.given)
+        self.whole: Float[ndarray, "K"] = self._asked(self._known)[0]
+        """Logits from all that is known."""
 
     @property
     def pixels(self) -> UInt8[ndarray, "P H W C"]:
@@ -56,15 +58,10 @@ class AskedProduct:
         return tuple(name for name in self.listens if name in self._known and self._known[name].present.any())
 
     @property
-    def whole(self) -> Float[ndarray, "K"]:
-        """Logits from all that is known."""
-        return self._asked(self._known)[0]
-
-    @property
     def vector(self) -> Float[ndarray, "E"] | None:
         """The product's unit vector; None where there is no shared space."""
         found = self._predictor.scores(self._known).vectors
-        return None if found is None else found[0]
+        return None if found is None else np.asarray(found[0])
 
     def of_subset(self, subset: Sequence[str]) -> Float[ndarray, "K"]:
         """Logits as if these modalities were all that is known."""
@@ -72,7 +69,7 @@ class AskedProduct:
         known = {
             name: part if name in subset else part.without(everyone) for name, part in self._known.items()
         }
-        return self._asked(known)[0]
+        return np.asarray(self._asked(known)[0])
 
     def of_texts(self, texts: Sequence[str]) -> Float[ndarray, "B K"]:
         """Logits with another title, all else as it is."""

@@ -28,7 +28,8 @@ def blurred(pictures: UInt8[ndarray, "N H W C"], sigma: float) -> UInt8[ndarray,
     down, across = (_gaussian(size, sigma) for size in pictures.shape[1:3])
     down, across = down / down.sum(1, keepdims=True), across / across.sum(1, keepdims=True)
     planes = np.moveaxis(pictures, 3, 1).astype(np.float32)
-    return np.rint(np.moveaxis(down @ planes @ across.T, 1, 3)).clip(0, 255).astype(np.uint8)
+    soft = np.rint(np.moveaxis(down @ planes @ across.T, 1, 3)).clip(0, 255)
+    return np.asarray(soft, np.uint8)
 
 
 def grid_of(map_: Float[ndarray, "H W"]) -> Grid:

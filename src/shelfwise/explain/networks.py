@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -70,7 +70,7 @@ class OpenProduct:
         with torch.no_grad():
             weights = fusion.attend(self._net.encode(self._tensors))["text", "picture"][0, :words]
         handle.remove()
-        by_picture = weights.unflatten(1, (pictures, *shapes[0][2:]))
+        by_picture = weights.reshape(words, pictures, *shapes[0][2:])
         return [by_picture[:, number].numpy() for number in range(pictures)]
 
     def _temperature(self, target: str, known: dict[str, Encoded]) -> float:
@@ -101,7 +101,7 @@ def open_pictures(bundle: ProductsBundle, target: str, net: ProductNet) -> OpenN
     return opened
 
 
-def _opened(tower: nn.Module, within: nn.Module, logits) -> OpenNetwork | None:  # type: ignore[no-untyped-def]
+def _opened(tower: nn.Module, within: nn.Module, logits: Callable[[Tensor], Tensor]) -> OpenNetwork | None:
     normalize = next((part for part in within.modules() if isinstance(part, Normalize)), None)
     last = _last_map(tower)
     return None if normalize is None or last is None else OpenNetwork(logits, normalize, last)

@@ -33,7 +33,8 @@ def occlusion(
     for version, (rows, columns) in zip(versions[1:], places, strict=True):
         version[rows, columns] = background
     values = ask(versions)
-    return _mean_falls((values[0] - values[1:])[:, None], pixels.shape[0], pixels.shape[1])[0]
+    falls = (values[0] - values[1:])[:, None]
+    return np.asarray(_mean_falls(falls, pixels.shape[0], pixels.shape[1])[0])
 
 
 def occlusions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from jaxtyping import Float, UInt8
 from numpy import ndarray
@@ -25,10 +26,11 @@ from shelfwise.explain.result import MapCollector
 from shelfwise.schema.explanation import Method
 
 NATS = "nats a pixel"
+Ask = Callable[[ndarray], ndarray]
 
 
 def maps_of_picture(
-    ask: Callable[[UInt8[ndarray, "B H W C"]], Float[ndarray, "B K"]],
+    ask: Ask,
     network: OpenNetwork | None,
     pixels: UInt8[ndarray, "H W C"],
     question: Question,
@@ -49,10 +51,14 @@ def maps_of_picture(
             found.add(INTEGRATED_GRADIENTS.name, asks, steady, NATS, adds_up=True)
             found.add(GRAD_CAM.name, asks, grad_cam(network, value, pixels[None])[0], "no unit")
         judge = question.value if asks == "class" else question.contrast
-        falls = answers.occlusion(lambda versions, judge=judge: judge(ask(versions)), pixels, background)
+        falls = answers.occlusion(partial(_judged, ask, judge), pixels, background)
         found.add(answers.METHOD.name, asks, falls, "nats when blanked")
     found.add(edges.METHOD.name, "edges", edges.sobel(pixels[None])[0], "grey levels")
     return found
+
+
+def _judged(ask: Ask, judge: Ask, versions: UInt8[ndarray, "B H W C"]) -> Float[ndarray, "B"]:
+    return judge(ask(versions))
 
 
 def methods_used(network: bool) -> tuple[Method, ...]:

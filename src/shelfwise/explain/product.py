@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+
+from numpy import ndarray
 
 from shelfwise.bundle import ProductsBundle
 from shelfwise.explain.asked_product import AskedProduct
@@ -58,11 +61,13 @@ def _with_maps(
     if "maps" in missing:
         return Explained(explanation.model_copy(update={"missing": missing}))
     background = asked.background
-    said, drawn, opened = [], {}, None
+    said: list[ExplainedPicture] = []
+    drawn: dict[str, ndarray] = {}
+    opened = None
     for number, pixels in enumerate(asked.pixels):
         opened = network.of_picture(number, explanation.target)
         maps = maps_of_picture(
-            lambda versions, number=number: asked.of_pictures(number, versions),
+            partial(asked.of_pictures, number),
             opened,
             pixels,
             question,
@@ -70,7 +75,7 @@ def _with_maps(
             background=background,
         )
         drawn |= maps.drawn
-        # Names are of the pictures as given: where one could not be used, they no longer tell which is which.
+        # Where a picture could not be used, the names no longer tell which is which.
         name = names[number] if len(names) == count and names[number] else f"picture {number + 1}"
         said.append(ExplainedPicture(name=name, maps=tuple(maps.said)))
     if opened is None:

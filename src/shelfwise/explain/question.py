@@ -40,13 +40,13 @@ class Question:
         if not others.shape[1]:
             return np.zeros_like(own)
         peak = others.max(axis=1)
-        return own - peak - np.log(np.exp(others - peak[:, None]).sum(axis=1))
+        return np.asarray(own - peak - np.log(np.exp(others - peak[:, None]).sum(axis=1)))
 
     def contrast(self, logits: Float[ndarray, "B K"]) -> Float[ndarray, "B"]:
         """Log of the class's probability over its rival's, in nats: the difference of their logits."""
         if self.rival is None:
             raise ValueError("this question has no rival")
-        return logits[:, self.number].astype(np.float64) - logits[:, self.rival]
+        return np.asarray(logits[:, self.number].astype(np.float64) - logits[:, self.rival])
 
     def probability(self, logits: Float[ndarray, "B K"]) -> Float[ndarray, "B"]:
         """Of the class; 1 where there is no other."""

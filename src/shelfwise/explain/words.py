@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
@@ -60,4 +59,4 @@ def words_left_out(
 
 def in_order_of_weight(words: Sequence[WordWeight]) -> list[int]:
     """Numbers of the words, those that speak for the class most first."""
-    return np.argsort([-word.weight for word in words], kind="stable").tolist()
+    return sorted(range(len(words)), key=lambda place: -words[place].weight)

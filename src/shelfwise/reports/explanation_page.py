@@ -108,7 +108,8 @@ def overlay(
     # Weak values let the picture through; the square root shows also what is a quarter as strong.
     strength = 0.85 * np.sqrt(np.abs(shares))[..., None]
     under = 1 - FADED * (1 - grey)
-    return np.rint(255 * (strength * paint + (1 - strength) * under)).clip(0, 255).astype(np.uint8)
+    mixed = strength * paint + (1 - strength) * under
+    return np.asarray(np.rint(255 * mixed).clip(0, 255), np.uint8)
 
 
 def marked_text(explanation: Explanation) -> Markup:
@@ -136,7 +137,7 @@ def title(said: PictureMap, explanation: Explanation) -> str:
 
 def scale_of(pixels: UInt8[ndarray, "H W C"]) -> int:
     """How often a pixel is repeated on the page."""
-    return max(1, round(SIDE / max(pixels.shape[:2])))
+    return max(1, round(SIDE / int(max(pixels.shape[:2]))))
 
 
 def _tiles(
@@ -204,18 +205,21 @@ def _gazes(explained: Explained) -> list[dict[str, Any]]:
     )
     found = []
     for word in gaze:
-        uris = []
         for pixels, grid in zip(explained.pixels, word.pictures, strict=True):
-            height, width = pixels.shape[:2]
-            shares = np.array(grid) / (most or 1.0)
-            down = np.arange(height) * shares.shape[0] // height
-            across = np.arange(width) * shares.shape[1] // width
-            grey = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2)
-            lit = 40 + (grey - 40) * (0.15 + 0.85 * shares[down][:, across, None])
-            uris.append(picture_uri(np.rint(lit).clip(0, 255).astype(np.uint8), scale_of(pixels)))
-        share = sum(share for grid in word.pictures for row in grid for share in row)
-        found.append({"text": word.text, "uris": uris, "share": share})
+            shares = np.array(grid)
+            lit = picture_uri(_lit(pixels, shares / (most or 1.0)), scale_of(pixels))
+            found.append({"text": word.text, "uri": lit, "share": float(shares.sum())})
     return found
+
+
+def _lit(pixels: UInt8[ndarray, "H W C"], light: Float[ndarray, "h w"]) -> UInt8[ndarray, "H W 3"]:
+    """The grey picture, bright where the light (0 to 1) is."""
+    height, width = pixels.shape[:2]
+    down = np.arange(height) * light.shape[0] // height
+    across = np.arange(width) * light.shape[1] // width
+    grey = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2)
+    lit = 40 + (grey - 40) * (0.15 + 0.85 * light[down][:, across, None])
+    return np.asarray(np.rint(lit).clip(0, 255), np.uint8)
 
 
 def _most(values: Float[ndarray, "H W"]) -> float:
