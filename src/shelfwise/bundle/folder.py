@@ -12,6 +12,7 @@
     review.onnx          reviews: token ids [B, L] -> stars [B, 5], sentiment [B, 3], recommended [B, 2]
     aspects.onnx         reviews: token ids [B, L] -> scores of each token for each aspect
     *.int8.onnx          the same in 8 bits
+    neighbours.safetensors   products: titles and vectors of the training products; may be absent
     journal.jsonl        the training journal
     README.md            the model card
 

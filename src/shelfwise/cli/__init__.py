@@ -89,6 +89,7 @@ from shelfwise.cli import (  # noqa: E402, F401
     data_report,
     data_synthesize,
     evaluate,
+    explain,
     export,
     predict,
     reviews_embed,

@@ -44,7 +44,7 @@ def answer_products(
         with progress("products") as watch:
             counts = predict_products(predictor, config, out, top=top, watch=watch)
         return tell_counts(counts, out)
-    product = _product(bundle, files, title)
+    product = one_product(bundle, files, title)
     predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads))
     (answer,) = predictor.predict([product], Path(), top=top)
     if as_json:
@@ -54,14 +54,20 @@ def answer_products(
     return int(answer.status == "failed")
 
 
-def _product(bundle: ProductsBundle, files: list[str], title: str | None) -> Product:
-    """The product that the pictures and the title are of."""
+def one_product(
+    bundle: ProductsBundle,
+    files: list[str],
+    title: str | None,
+    *,
+    catalogue: str = "add --out FILE.parquet or --out FILE.csv",
+) -> Product:
+    """The product that the pictures and the title are of; `catalogue` is what to do with a whole one."""
     from shelfwise.schema import Picture, Product
 
     tables = {".csv", ".parquet", ".jsonl", ".toml", ".json", ".gz"}
     other = [file for file in files if Path(file).suffix.lower() not in PICTURES]
     if any(Path(file).suffix.lower() in tables for file in other):
-        raise DataError(f"'{other[0]}' is a catalogue: add --out FILE.parquet or --out FILE.csv")
+        raise DataError(f"'{other[0]}' is a catalogue: {catalogue}")
     if not files and not (title or "").strip():
         raise DataError(f"'{bundle.path}' is a products bundle: name pictures, a --title, or both")
     images = tuple(Picture(path=str(Path(file).absolute())) for file in files)

@@ -118,6 +118,8 @@ class SharedConfig(Section):
     """Share of a row's target that goes to rows of the same finest category; the rest to its own family."""
     chunk: int = Field(default=1024, gt=0)
     """Rows whose similarities are held at once: bounds memory at large batches."""
+    neighbours: bool = True
+    """Whether the bundle keeps ids, titles and vectors of the training products, for `shelfwise explain`."""
 
 
 class ProductsConfig(Root):

@@ -38,6 +38,8 @@ class ProductScores:
 
     probabilities: dict[str, Float[ndarray, "B _"]]
     """Of each target's finest classes; of several values at once each for itself."""
+    logits: dict[str, Float[ndarray, "B _"]]
+    """What they are made from, divided by the temperature: these tell sure answers apart."""
     vectors: Float[ndarray, "B E"] | None
     known: dict[str, Bool[ndarray, "B"]]
     """Which products have which modality."""
@@ -82,6 +84,10 @@ class ProductPredictor:
             yield from self._answers(chunk, image_root, row, top)
             row += len(chunk)
 
+    def read(self, products: Sequence[Product], image_root: Path = Path()) -> ProductInput:
+        """Raw input of products as `predict` reads them; pictures that cannot be used are left out."""
+        return self._input(products, image_root, 2)[0]
+
     def scores(self, known: dict[str, Known], only: Sequence[str] | None = None) -> ProductScores:
         """Calibrated probabilities and vectors; with `only` as if that was all that is known."""
         if only is not None:
@@ -89,14 +95,10 @@ class ProductPredictor:
             known = {name: part if name in only else part.without(everyone) for name, part in known.items()}
         found = self._backend.fuse(known)
         there = {name: np.asarray(part.present.any(axis=1)) for name, part in known.items()}
-        return ProductScores(
-            {
-                name: self._calibrated(target, found[name], there)
-                for name, target in self.bundle.reading.targets.items()
-            },
-            found.get("vectors"),
-            there,
-        )
+        targets = self.bundle.reading.targets
+        logits = {name: self._scaled(target, found[name], there) for name, target in targets.items()}
+        probabilities = {name: _calibrated(target, logits[name]) for name, target in targets.items()}
+        return ProductScores(probabilities, logits, found.get("vectors"), there)
 
     def encode(self, given: ProductInput) -> dict[str, Known]:
         """What each tower says."""
@@ -112,15 +114,15 @@ class ProductPredictor:
             known["table"] = _present(*backend.table(given.values, given.numbers), given.values > 0)
         return known
 
-    def _calibrated(
+    def _scaled(
         self, target: TargetInfo, logits: Float[ndarray, "B K"], there: dict[str, Bool[ndarray, "B"]]
     ) -> Float[ndarray, "B K"]:
-        """Probabilities; each product has the temperature of the modalities that it has."""
+        """Logits over the temperature of the modalities that each product has."""
         if target.several:
-            return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+            return logits
         names = ["+".join(name for name in there if there[name][row]) for row in range(len(logits))]
         by_row = np.array([target.temperatures.get(name, 1.0) for name in names], np.float32)
-        return apply_temperature(logits / by_row[:, None], 1.0)
+        return np.asarray(logits / by_row[:, None])
 
     def _answers(
         self, products: Sequence[Product], image_root: Path, row: int, top: int
@@ -198,6 +200,12 @@ class ProductPredictor:
             for level, node in enumerate(tree.ancestors[leaf].tolist())
         )
         return TargetAnswer(labels=target.paths[leaf], probabilities=sums, top=best)
+
+
+def _calibrated(target: TargetInfo, logits: Float[ndarray, "B K"]) -> Float[ndarray, "B K"]:
+    if target.several:
+        return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+    return apply_temperature(logits, 1.0)
 
 
 def _present(tokens: ndarray, vectors: ndarray, present: Bool[ndarray, "B T"]) -> Known:

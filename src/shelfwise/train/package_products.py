@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from shelfwise.bundle import BundleInfo, ProductsBundle, write_bundle
+from shelfwise.bundle.neighbours import NEIGHBOURS, KnownProducts, write_known_products
 from shelfwise.config import ProductsConfig
 from shelfwise.export.onnx import Link, check_parity, export_graph, softmax
 from shelfwise.export.weights import halved, save_weights, share_weights
@@ -38,11 +39,13 @@ def package_products(
     sample: ProductTensors,
     journal: Path | None,
     path: Path,
+    known: KnownProducts | None = None,
 ) -> ProductsBundle:
     """Export the network and write the bundle at `path`; BundleError where a graph differs from torch.
 
     `sample` holds at least two products that the comparisons run on. The largest differences are kept in
-    the bundle's info: from torch under `parity`, of 16-bit weights from the trained ones under `weights`."""
+    the bundle's info: from torch under `parity`, of 16-bit weights from the trained ones under `weights`.
+    `known` are training products that the bundle keeps to say what a product is like."""
     net = net.cpu().float().eval()
     parts = (sample.pixels, sample.owner, sample.words, sample.pieces, sample.values, sample.numbers)
     whole, kind, change = halved(WholeNet(net), [parts], _links(net))
@@ -59,6 +62,9 @@ def package_products(
             examples = tuple(example for example, _ in inputs.values())
             parity[name] = check_parity(module, examples, shared, links=links)
             files[shared.name] = shared
+        if known is not None:
+            write_known_products(known, folder / NEIGHBOURS)
+            files[NEIGHBOURS] = folder / NEIGHBOURS
         if journal is not None and journal.exists():
             files["journal.jsonl"] = journal
         weights = {"type": str(kind).removeprefix("torch."), "largest_change": change}

@@ -38,6 +38,9 @@ class ProductInputs:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     source: str
+    ids: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
+    """Of the training products, for those who want to know what a product is like."""
 
 
 def load_product_inputs(config: ProductsConfig, *, max_errors: int = 0) -> ProductInputs:
@@ -68,7 +71,9 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
         statistics = pixel_statistics(_chunks(train))
         mean, std = tuple(map(float, statistics.mean)), tuple(map(float, statistics.std))
     parts = [product_data(found.parts[part], config, classes, scales) for part in ("train", "validation")]
-    return ProductInputs(parts[0], parts[1], classes, scales, mean, std, Path(source).name)
+    return ProductInputs(
+        parts[0], parts[1], classes, scales, mean, std, Path(source).name, train.ids, train.titles
+    )
 
 
 def product_data(
@@ -100,6 +105,7 @@ def fingerprint(config: ProductsConfig, data: ProductData) -> dict[str, Any]:
     dumped = config.model_dump(mode="json", include=sections)
     for free in ("device", "threads", "checkpoint_every", "keep", "tensorboard", "loader", "workers"):
         del dumped["train"][free]
+    del dumped["shared"]["neighbours"]
     flat = {f"{section}.{key}": value for section, values in dumped.items() for key, value in values.items()}
     flat |= {f"targets.{name}": target.model_dump(mode="json") for name, target in config.asked.items()}
     digest = hashlib.sha256()

@@ -13,6 +13,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from shelfwise.bundle import BundleInfo, ProductsBundle, ProductsInfo, TargetInfo, now, open_bundle
+from shelfwise.bundle.neighbours import KnownProducts
 from shelfwise.config import ProductsConfig
 from shelfwise.data.product_rows import pictures_of
 from shelfwise.data.taxonomy import balanced_rows
@@ -107,7 +108,13 @@ def _package(
     some = data.validation if len(data.validation) > 1 else data.train
     sample = next(in_order(some, limit=16)).products
     package_products(
-        net, info=info, config=config, sample=sample, journal=out / "journal.jsonl", path=out / "bundle"
+        net,
+        info=info,
+        config=config,
+        sample=sample,
+        journal=out / "journal.jsonl",
+        path=out / "bundle",
+        known=_known_products(net, config, data),
     )
 
 
@@ -213,6 +220,17 @@ def in_order(data: ProductData, limit: int = BATCH) -> Iterator[ProductBatch]:
         rows = np.arange(start, min(start + limit, len(data)))
         pictures, owner = pictures_of(data.first, rows)
         yield batch_of(data, rows, pool.index_select(0, torch.from_numpy(data.places[pictures])), owner)
+
+
+def _known_products(net: ProductNet, config: ProductsConfig, data: ProductInputs) -> KnownProducts | None:
+    """The training products in the shared space, from all that is known of each; None where not wanted."""
+    if net.shared is None or not config.shared.neighbours or len(data.ids) != len(data.train):
+        return None
+    everything = net.fusion.modalities
+    found = answers(net, data.train, torch.device("cpu"), [everything])[everything]
+    labels = data.train.labels[net.finest]
+    finest = np.full(len(labels), -1) if config.asked[net.finest].several else labels[:, -1]
+    return KnownProducts(data.ids, data.titles, finest, found["vectors"])
 
 
 def _judged(

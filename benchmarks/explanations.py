@@ -1,0 +1,310 @@
+"""Are explanations true to the model? Deletion and insertion curves of every method that is shipped.
+
+    SHELFWISE_DATA=DIR python benchmarks/explanations.py [--bundle DIR] [--pictures 600] [--part validation]
+
+Pictures: those of a products bundle, asked of the picture alone, one of each family, drawn by a seed; without
+SHELFWISE_DATA Fashion-MNIST and the bundle of `make demo`. Pixels are taken away, or put in, in the order of
+each method's map, and the probability of the class that was answered is watched (RISE, arXiv:1806.07421,
+section 4.1): a low area under deletion and a high one under insertion are good. Beside the methods stand
+a random order and Sobel's edges, which know nothing of the model. Words: the same of titles, asked of the
+title alone, in the order of what leaving each out does. Differences are paired, with 95% intervals.
+Writes results/bench/explanations.json; the last lines say which method is better than random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import record
+import torch
+from jaxtyping import Float, Int64, UInt8
+from numpy import ndarray
+
+from shelfwise.bundle import Bundle, ProductsBundle, open_bundle
+from shelfwise.config import ProductsConfig, load_run
+from shelfwise.data.datasets import load_labelled
+from shelfwise.data.product_rows import ProductRows, load_products
+from shelfwise.decide.temperature import apply_temperature
+from shelfwise.explain.asked_product import AskedProduct, background_of, pictures_alone
+from shelfwise.explain.edges import sobel
+from shelfwise.explain.faithfulness import BLUR, STEPS, area, replacement_curve, word_curves
+from shelfwise.explain.gradients import (
+    SMOOTH,
+    OpenNetwork,
+    grad_cam,
+    integrated_gradients,
+    log_odds,
+)
+from shelfwise.explain.maps import blurred, smooth
+from shelfwise.explain.networks import open_classifier, open_pictures
+from shelfwise.explain.occlusion import occlusions
+from shelfwise.explain.question import question_about
+from shelfwise.explain.words import MOST, in_order_of_weight, word_spans, words_left_out
+from shelfwise.metrics.bootstrap import Sampled, mean_of
+from shelfwise.predict import Predictor
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.predict.torch_products import load_product_net
+from shelfwise.schema import Product
+
+ROOT = Path(__file__).resolve().parent.parent
+CATALOG = ROOT / "runs" / "bench" / "products-0" / "bundle"
+DEMO = ROOT / "results" / "demo" / "bundle"
+CHUNK = 50
+"""Pictures that are explained at once."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """Pictures, and a model that is asked about each of them."""
+
+    pixels: UInt8[ndarray, "N H W C"]
+    background: int
+    logits: Callable[[UInt8[ndarray, "B H W C"]], Float[ndarray, "B K"]]
+    """Calibrated: a softmax makes the probabilities of them."""
+    network: OpenNetwork
+    titles: tuple[str, ...] = ()
+    ask_title: Callable[[str], AskedProduct] | None = None
+
+
+def main() -> None:
+    """Measure, record, and say which methods are better than random."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    real = "SHELFWISE_DATA" in os.environ
+    parser.add_argument("--bundle", type=Path, default=CATALOG if real else DEMO)
+    parser.add_argument("--pictures", type=int, default=600)
+    parser.add_argument("--part", choices=["validation", "test"], default="validation")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    if not (options.bundle / "bundle.json").is_file():
+        sys.exit(f"'{options.bundle}' is no bundle; name one with --bundle (`shelfwise train` writes it)")
+    torch.set_num_threads(1)
+    case = load_case(options.bundle, options.part, options.pictures, options.seed)
+    found: dict[str, Any] = {
+        "bundle": open_bundle(options.bundle).label,
+        "part": options.part,
+        "seed": options.seed,
+        "steps": STEPS,
+        "pictures": measure_pictures(case, options.seed),
+    }
+    if case.ask_title is not None:
+        found["words"] = measure_words(case.ask_title, case.titles, options.seed)
+    print(record.write("explanations", found))
+    for name, values in found["pictures"]["methods"].items():
+        print(f"{name}: {verdict(values)}")
+    if "words" in found:
+        print(f"words left out: {verdict(found['words']['methods']['words left out'])}")
+
+
+def load_case(path: Path, part: Any, count: int, seed: int) -> Case:
+    """The model of a bundle, and `count` pictures that it has not learned from."""
+    bundle = open_bundle(path)
+    if isinstance(bundle, ProductsBundle):
+        return products_case(bundle, part, count, seed)
+    assert isinstance(bundle, Bundle)
+    labelled = load_labelled(bundle.config, part)
+    rows = np.sort(np.random.default_rng(seed).choice(len(labelled.labels), count, replace=False))
+    network = open_classifier(bundle)
+    assert network is not None
+    predictor = Predictor.load(path, threads=1)
+    background = background_of(bundle.config.preprocess)
+    images = labelled.take(rows).images
+    return Case(images, background, lambda pixels: predictor.logits(pixels) / bundle.temperature, network)
+
+
+def products_case(bundle: ProductsBundle, part: Any, count: int, seed: int) -> Case:
+    """Products of a part, each of another family, asked of one modality alone."""
+    predictor = ProductPredictor.load(bundle.path, threads=1)
+    target, config = bundle.meta.target, bundle.config
+    rows = one_a_family(load_products(with_data_here(config)).parts[part], count, seed)
+
+    def logits(pixels: UInt8[ndarray, "B H W C"]) -> Float[ndarray, "B K"]:
+        known = predictor.encode(pictures_alone(pixels, len(config.table.fields)))
+        return predictor.scores(known).logits[target]
+
+    return Case(
+        rows.pool[rows.places[rows.first[:-1]]],
+        background_of(config.preprocess),
+        logits,
+        open_pictures(bundle, target, load_product_net(bundle)),
+        rows.titles,
+        lambda title: AskedProduct(predictor, Product(id="title", title=title), Path(), target),
+    )
+
+
+def with_data_here(config: ProductsConfig) -> ProductsConfig:
+    """The bundle's configuration, with the files of the shipped one, found by SHELFWISE_DATA."""
+    shipped = load_run(ROOT / "configs" / "catalog.toml", folders=(Path(os.environ["SHELFWISE_DATA"]),))
+    return config.model_copy(update={"data": shipped.data, "split": shipped.split})
+
+
+def one_a_family(rows: ProductRows, count: int, seed: int) -> ProductRows:
+    """So many products with a picture and a title, no two of one family, in a seeded draw."""
+    random, taken, kept = np.random.default_rng(seed), set(), []
+    for row in random.permutation(len(rows)).tolist():
+        if rows.counts[row] and rows.titles[row] and rows.families[row] not in taken:
+            taken.add(rows.families[row])
+            kept.append(row)
+    return rows.take(np.array(kept[:count], np.int64))
+
+
+def measure_pictures(case: Case, seed: int) -> dict[str, Any]:
+    """Mean areas of every method, and paired differences from a random order and from edges."""
+    said = np.concatenate([case.logits(case.pixels[some]) for some in chunks(len(case.pixels))])
+    classes = said.argmax(axis=1)
+    areas, seconds = {}, {}
+    for name, maps_of in methods(case, seed).items():
+        began = time.process_time()
+        maps = np.concatenate([maps_of(some, classes[some]) for some in chunks(len(classes))])
+        seconds[name] = (time.process_time() - began) / len(classes)
+        areas[name] = picture_areas(case, classes, maps)
+        print(name, *(f"{values.mean():.4f}" for values in areas[name].values()), flush=True)
+    sure = apply_temperature(said, 1.0).max(axis=1)
+    return {
+        "count": len(classes),
+        "size": list(case.pixels.shape[1:]),
+        "mean_probability": float(sure.mean()),
+        "cpu_seconds_a_picture": seconds,
+        "methods": compared(areas, ("random", "edges"), seed),
+    }
+
+
+def methods(case: Case, seed: int) -> dict[str, Callable[[ndarray, Int64[ndarray, "B"]], ndarray]]:
+    """What orders the pixels, by name: from numbers of pictures and their classes to maps."""
+    height = case.pixels.shape[1]
+    noise = np.random.default_rng(seed).random(case.pixels.shape[:3])
+
+    def gradients(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
+        numbers = torch.from_numpy(classes)
+        pixels = case.pixels[some]
+        return integrated_gradients(
+            case.network, lambda logits: log_odds(logits, numbers), pixels, case.background
+        )
+
+    def cam(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
+        numbers = torch.from_numpy(classes)
+        return grad_cam(case.network, lambda logits: log_odds(logits, numbers), case.pixels[some])
+
+    def occluded(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
+        def ask(versions: UInt8[ndarray, "B H W C"]) -> Float[ndarray, "B"]:
+            found = torch.from_numpy(case.logits(versions))
+            return np.asarray(log_odds(found, torch.from_numpy(classes)))
+
+        return occlusions(ask, case.pixels[some], case.background)
+
+    return {
+        "random": lambda some, _: noise[some],
+        "edges": lambda some, _: sobel(case.pixels[some]),
+        "integrated gradients": lambda some, classes: smooth(gradients(some, classes), SMOOTH * height),
+        "integrated gradients, not smoothed": gradients,
+        "Grad-CAM": cam,
+        "occlusion": occluded,
+    }
+
+
+def picture_areas(
+    case: Case, classes: Int64[ndarray, "N"], maps: Float[ndarray, "N H W"]
+) -> dict[str, Float[ndarray, "N"]]:
+    """Area under each picture's deletion and insertion curve."""
+    found: dict[str, list[ndarray]] = {"deletion": [], "insertion": []}
+    for some in chunks(len(classes)):
+        pixels = case.pixels[some]
+
+        def ask(versions: UInt8[ndarray, "B H W C"], own: ndarray = classes[some]) -> Float[ndarray, "B"]:
+            said = apply_temperature(case.logits(versions), 1.0)
+            return np.asarray(np.take_along_axis(said, own[:, None], axis=1)[:, 0])
+
+        blank = np.full_like(pixels, case.background)
+        hazy = blurred(pixels, BLUR * pixels.shape[1])
+        found["deletion"].append(area(replacement_curve(ask, pixels, blank, maps[some])))
+        found["insertion"].append(area(replacement_curve(ask, hazy, pixels, maps[some])))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def measure_words(
+    ask_title: Callable[[str], AskedProduct], titles: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """As `measure_pictures`, of the words of titles with two or more."""
+    random = np.random.default_rng(seed)
+    areas: dict[str, dict[str, list[float]]] = {
+        name: {"deletion": [], "insertion": []} for name in ("random", "words left out")
+    }
+    for title in titles:
+        spans = word_spans(title)[:MOST]
+        if len(spans) < 2:
+            continue
+        asked = ask_title(title)
+        whole = asked.whole
+        question = question_about(asked.info.paths, whole, None)
+        words = words_left_out(asked.of_texts, title, question, whole)
+        orders = {
+            "random": random.permutation(len(spans)).tolist(),
+            "words left out": in_order_of_weight(words),
+        }
+        for name, order in orders.items():
+            found = word_curves(
+                lambda texts, asked=asked, question=question: question.probability(asked.of_texts(texts)),
+                title,
+                spans,
+                order,
+            )
+            for curve, value in zip(("deletion", "insertion"), found, strict=True):
+                areas[name][curve].append(value)
+    arrays = {
+        name: {curve: np.array(values) for curve, values in some.items()} for name, some in areas.items()
+    }
+    return {
+        "count": len(arrays["random"]["deletion"]),
+        "methods": compared(arrays, ("random",), seed),
+    }
+
+
+def compared(
+    areas: dict[str, dict[str, Float[ndarray, "N"]]], against: tuple[str, ...], seed: int
+) -> dict[str, Any]:
+    """Mean areas of each method, and its paired differences from the others named."""
+    found: dict[str, Any] = {}
+    for name, curves in areas.items():
+        found[name] = {}
+        for curve, values in curves.items():
+            found[name][curve] = rounded(mean_of(values, seed=seed))
+            for other in against:
+                if other != name:
+                    difference = mean_of(values - areas[other][curve], seed=seed)
+                    found[name][curve][f"minus_{other}"] = rounded(difference)
+    return found
+
+
+def rounded(sampled: Sampled) -> dict[str, Any]:
+    """A mean with its interval."""
+    interval = sampled.interval()
+    return {
+        "value": round(interval.value, 4),
+        "ci95": [round(interval.low, 4), round(interval.high, 4)],
+    }
+
+
+def verdict(curves: dict[str, Any]) -> str:
+    """Whether an order is better than a random one on both curves."""
+    if "minus_random" not in curves["deletion"]:
+        return "the measure of the others"
+    falls = curves["deletion"]["minus_random"]["ci95"][1] < 0
+    rises = curves["insertion"]["minus_random"]["ci95"][0] > 0
+    both = {(True, True): "deletion and insertion", (True, False): "deletion", (False, True): "insertion"}
+    return f"better than random on {both.get((falls, rises), 'neither')}"
+
+
+def chunks(count: int) -> list[Int64[ndarray, "_"]]:
+    """Numbers in order, some at a time."""
+    return [np.arange(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What answers alone can tell of a product: which words, how much each modality, what it is like.
+
+Free of torch, so a server can give it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shelfwise.errors import DataError
+from shelfwise.explain import neighbours, words
+from shelfwise.explain.asked_product import AskedProduct
+from shelfwise.explain.question import Question, question_about
+from shelfwise.explain.shapley import shapley_values, subsets_of
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.schema import LabelScore, Product
+from shelfwise.schema.explanation import Explanation, Method
+
+SHAPLEY = Method(
+    name="Shapley values of modalities",
+    source="exact over all subsets; Shapley 1953, and Lundberg and Lee, arXiv:1705.07874, equation 4",
+    settings={"nothing": "the class's share of the training products"},
+)
+
+
+def explain_by_answers(
+    predictor: ProductPredictor,
+    product: Product,
+    image_root: Path,
+    *,
+    target: str | None = None,
+    label: str | None = None,
+) -> tuple[Explanation, AskedProduct, Question]:
+    """An explanation without maps and attention; with what may be asked further.
+
+    DataError where nothing can be said of the product, or where there is no such target or class."""
+    bundle = predictor.bundle
+    name = chosen_target(predictor, target)
+    answer = next(predictor.predict([product], image_root))
+    if answer.status == "failed":
+        raise DataError(f"'{product.id}' {answer.error}")
+    asked = AskedProduct(predictor, product, image_root, name)
+    whole, info = asked.whole[None], asked.info
+    question = question_about(info.paths, whole[0], label, several=info.several)
+    missing, beside = {}, None
+    if question.rival is not None:
+        odds = float(Question(question.rival, question.number).probability(whole)[0])
+        beside = LabelScore(label=info.paths[question.rival][-1], probability=odds)
+    elif info.several:
+        missing["contrast"] = f"a product may have several values of '{name}' at once: none is a rival"
+    else:
+        missing["contrast"] = "the target has one class only"
+    explanation = Explanation(
+        bundle=bundle.label,
+        id=product.id,
+        target=name,
+        label=info.paths[question.number][-1],
+        path=info.paths[question.number],
+        probability=float(question.probability(whole)[0]),
+        answer=answer.targets[name].top[0],
+        rival=beside,
+        known=answer.known,
+        text=asked.text,
+        missing=missing,
+        warnings=answer.warnings,
+    )
+    explanation = _with_modalities(explanation, asked, question)
+    return _with_neighbours(_with_words(explanation, asked, question), asked, predictor), asked, question
+
+
+def chosen_target(predictor: ProductPredictor, target: str | None) -> str:
+    """The target, by default the main one; DataError for one that the bundle has not learned."""
+    targets = predictor.bundle.reading.targets
+    if target is not None and target not in targets:
+        raise DataError(f"--target '{target}' is none of the bundle's: {', '.join(targets)}")
+    return target or next(iter(targets))
+
+
+def _with_modalities(explanation: Explanation, asked: AskedProduct, question: Question) -> Explanation:
+    """With the class's probability from every subset of what is known, and each modality's part in it."""
+    values = {
+        subset: float(question.probability(asked.of_subset(subset)[None])[0])
+        for subset in subsets_of(asked.there)
+    }
+    return explanation.model_copy(
+        update={
+            "prior": values[()],
+            "subsets": {"+".join(subset): value for subset, value in values.items() if subset},
+            "modalities": shapley_values(values, asked.there),
+            "methods": (*explanation.methods, SHAPLEY),
+        }
+    )
+
+
+def _with_words(explanation: Explanation, asked: AskedProduct, question: Question) -> Explanation:
+    missing = dict(explanation.missing)
+    if "text" not in asked.listens:
+        missing["words"] = "the bundle's fusion does not read the title"
+    elif not words.word_spans(asked.text):
+        missing["words"] = "there is no title"
+    else:
+        found = words.words_left_out(asked.of_texts, asked.text, question, asked.whole)
+        methods = (*explanation.methods, words.METHOD)
+        return explanation.model_copy(update={"words": found, "methods": methods})
+    return explanation.model_copy(update={"missing": missing})
+
+
+def _with_neighbours(
+    explanation: Explanation, asked: AskedProduct, predictor: ProductPredictor
+) -> Explanation:
+    why, vector = neighbours.why_none(predictor.bundle), asked.vector
+    if why is not None or vector is None:
+        missing = {**explanation.missing, "neighbours": why or "the bundle has no shared space"}
+        return explanation.model_copy(update={"missing": missing})
+    near = neighbours.nearest_products(predictor.bundle, vector)
+    methods = (*explanation.methods, neighbours.METHOD)
+    return explanation.model_copy(update={"neighbours": near, "methods": methods})

@@ -1,0 +1,44 @@
+"""What the product is like: the training products nearest to it in the shared space."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from shelfwise.bundle import ProductsBundle
+from shelfwise.bundle.neighbours import NEIGHBOURS, read_known_products
+from shelfwise.schema.explanation import Method, Neighbour
+
+TOP = 5
+METHOD = Method(name="nearest training products", source="exact cosine in the shared space")
+
+
+def nearest_products(
+    bundle: ProductsBundle, vector: Float[ndarray, "E"], top: int = TOP
+) -> tuple[Neighbour, ...]:
+    """The nearest ones, the nearest first; `why_none` says whether the bundle can tell."""
+    known = read_known_products(bundle.path / NEIGHBOURS)
+    cosines = known.vectors @ vector.astype(np.float32)
+    paths = bundle.reading.targets[bundle.meta.target].paths
+    return tuple(
+        Neighbour(
+            id=known.ids[row],
+            title=known.titles[row],
+            label=paths[known.classes[row]][-1] if 0 <= known.classes[row] < len(paths) else None,
+            similarity=float(cosines[row]),
+        )
+        for row in np.argsort(-cosines, kind="stable")[:top].tolist()
+    )
+
+
+def why_none(bundle: ProductsBundle) -> str | None:
+    """Why a bundle cannot tell neighbours; None where it can."""
+    if not bundle.reading.shared:
+        return "the bundle has no shared space: it was trained with shared.loss = 'none'"
+    if NEIGHBOURS not in bundle.meta.files:
+        return (
+            "the bundle keeps no training products: it was trained with shared.neighbours = false, or "
+            "before bundles kept them"
+        )
+    return None

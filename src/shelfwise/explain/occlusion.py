@@ -1,0 +1,72 @@
+"""Where in the picture, from answers alone: the answer asked again with a window of it blanked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from shelfwise.schema.explanation import Method
+
+SHARE = 0.2
+"""Side of the window, of the picture's height; windows overlap by half."""
+
+METHOD = Method(
+    name="occlusion",
+    source="Zeiler and Fergus, arXiv:1311.2901, section 4.2",
+    settings={"window": SHARE, "overlap": 0.5, "unit": "of the height"},
+)
+
+
+def occlusion(
+    ask: Callable[[UInt8[ndarray, "V H W C"]], Float[ndarray, "V"]],
+    pixels: UInt8[ndarray, "H W C"],
+    background: int,
+) -> Float[ndarray, "H W"]:
+    """How far the value falls when a place is blanked: the mean over the windows that cover it, in nats.
+
+    `ask` gives the value of versions of the one picture."""
+    places = windows(*pixels.shape[:2])
+    versions = np.repeat(pixels[None], len(places) + 1, axis=0)
+    for version, (rows, columns) in zip(versions[1:], places, strict=True):
+        version[rows, columns] = background
+    values = ask(versions)
+    falls = (values[0] - values[1:])[:, None]
+    return np.asarray(_mean_falls(falls, pixels.shape[0], pixels.shape[1])[0])
+
+
+def occlusions(
+    ask: Callable[[UInt8[ndarray, "B H W C"]], Float[ndarray, "B"]],
+    pixels: UInt8[ndarray, "B H W C"],
+    background: int,
+) -> Float[ndarray, "B H W"]:
+    """`occlusion` of many pictures, each with a value of its own; `ask` gives one version of each."""
+    whole = ask(pixels)
+    falls = []
+    for rows, columns in windows(*pixels.shape[1:3]):
+        versions = pixels.copy()
+        versions[:, rows, columns] = background
+        falls.append(whole - ask(versions))
+    return _mean_falls(np.stack(falls), pixels.shape[1], pixels.shape[2])
+
+
+def _mean_falls(falls: Float[ndarray, "V B"], height: int, width: int) -> Float[ndarray, "B H W"]:
+    """Each pixel's mean over the windows that cover it."""
+    total, count = np.zeros((falls.shape[1], height, width)), np.zeros((height, width))
+    for fall, (rows, columns) in zip(falls, windows(height, width), strict=True):
+        total[:, rows, columns] += fall[:, None, None]
+        count[rows, columns] += 1
+    return np.asarray(total / count)
+
+
+def windows(height: int, width: int) -> list[tuple[slice, slice]]:
+    """Windows that cover the picture, each place of it by up to four."""
+    side = max(2, round(height * SHARE))
+    return [(rows, columns) for rows in _along(height, side) for columns in _along(width, side)]
+
+
+def _along(size: int, side: int) -> list[slice]:
+    step = side // 2
+    return [slice(max(0, start), min(size, start + side)) for start in range(step - side, size, step)]

@@ -1,0 +1,140 @@
+"""Gradients: what theory promises of them, on networks small enough to check by hand, and on real bundles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from shelfwise.bundle import Bundle, ProductsBundle
+from shelfwise.data.catalog import read_catalog
+from shelfwise.explain.asked_product import AskedProduct
+from shelfwise.explain.gradients import (
+    OpenNetwork,
+    contrast_of,
+    grad_cam,
+    integrated_gradients,
+    log_odds,
+    value_of,
+)
+from shelfwise.explain.maps import smooth
+from shelfwise.explain.networks import OpenProduct, open_classifier
+from shelfwise.explain.question import Question, question_about
+from shelfwise.nn.towers import Normalize
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.schema import Product
+
+
+class Small(nn.Module):
+    """Normalise, one convolution, mean, and linear logits."""
+
+    def __init__(self, *, linear: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.normalize = Normalize((0.4,), (0.2,))
+        self.conv = nn.Conv2d(1, 3, 3, stride=2, padding=1)
+        self.head = nn.Linear(3, 4)
+        self.linear = linear
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        maps = self.conv(self.normalize(pixels))
+        found: Tensor = self.head((maps if self.linear else F.relu(maps)).mean((2, 3)))
+        return found
+
+
+def opened(*, linear: bool) -> OpenNetwork:
+    model = Small(linear=linear).requires_grad_(False)
+    return OpenNetwork(model, model.normalize, model.conv)
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (2, 8, 6, 1)).astype(np.uint8)
+
+
+def test_of_a_linear_network_one_step_is_exact(pixels: np.ndarray) -> None:
+    network = opened(linear=True)
+    one, many = (
+        integrated_gradients(network, contrast_of(Question(1, 3)), pixels, 255, steps) for steps in (1, 32)
+    )
+    assert one == pytest.approx(many, abs=1e-5)
+
+
+@pytest.mark.parametrize("linear", [True, False])
+def test_attributions_add_up_to_the_change_from_a_blank_picture(pixels: np.ndarray, linear: bool) -> None:
+    network, value = opened(linear=linear), value_of(Question(2, 0))
+    found = integrated_gradients(network, value, pixels, 255, 256)
+    blank = torch.full((2, 8, 6, 1), 255, dtype=torch.uint8)
+    change = value(network.logits(torch.from_numpy(pixels))) - value(network.logits(blank))
+    assert found.sum(axis=(1, 2)) == pytest.approx(change.numpy(), abs=2e-3)
+
+
+def test_grad_cam_is_the_paper_s_sum(pixels: np.ndarray) -> None:
+    network = opened(linear=False)
+    model = network.logits
+    assert isinstance(model, Small)
+    maps = model.conv(model.normalize(torch.from_numpy(pixels))).requires_grad_()
+    logits = model.head(F.relu(maps).mean((2, 3)))
+    gradient = torch.autograd.grad((logits[:, 1] - logits[:, 0]).sum(), maps)[0]
+    expected = torch.zeros(2, *maps.shape[2:])
+    for feature in range(3):
+        expected += gradient[:, feature].mean((1, 2))[:, None, None] * maps[:, feature]
+    expected = F.interpolate(expected.relu()[:, None], size=(8, 6), mode="bilinear")[:, 0]
+    assert grad_cam(network, contrast_of(Question(1, 0)), pixels) == pytest.approx(
+        expected.detach().numpy(), abs=1e-6
+    )
+
+
+def test_log_odds_are_those_of_the_probabilities() -> None:
+    logits = torch.tensor([[2.0, 1.0, -1.0], [0.0, 3.0, 0.5]])
+    p = logits.softmax(1)
+    numbers = torch.tensor([0, 2])
+    own = p[torch.arange(2), numbers]
+    assert log_odds(logits, numbers).tolist() == pytest.approx((own / (1 - own)).log().tolist(), abs=1e-5)
+    assert value_of(Question(1, None, several=True))(logits).tolist() == [1.0, 3.0]
+    assert torch.isfinite(log_odds(torch.zeros(1, 1), torch.zeros(1, dtype=torch.int64))).all()
+    with pytest.raises(ValueError, match="no rival"):
+        contrast_of(Question(0, None))
+
+
+def test_a_products_bundle_is_complete_and_answers_as_predict_does(
+    tiny_products_bundle: Path, products_table: Path
+) -> None:
+    bundle = ProductsBundle.open(tiny_products_bundle)
+    predictor = ProductPredictor.load(bundle.path, threads=1)
+    first, other = [item for item in read_catalog(bundle.config.data) if isinstance(item, Product)][:2]
+    product = first.model_copy(update={"images": first.images + other.images})
+    asked = AskedProduct(predictor, product, products_table.parent, "colour")
+    question = question_about(asked.info.paths, asked.whole, None)
+    network = OpenProduct(bundle, asked.given).of_picture(1, "colour")
+    assert network is not None
+    pixels = asked.pixels[1][None]
+    torch_side = network.logits(torch.from_numpy(pixels)).softmax(1).numpy()[0]
+    said = predictor.predict([product], products_table.parent)
+    assert torch_side.max() == pytest.approx(next(said).targets["colour"].top[0].probability, abs=1e-4)
+    assert asked.of_pictures(1, pixels)[0] == pytest.approx(asked.whole, rel=1e-4)
+    found = integrated_gradients(network, value_of(question), pixels, 255, 128)
+    blank = np.full_like(pixels, 255)
+    change = question.value(asked.whole[None]) - question.value(asked.of_pictures(1, blank))
+    assert found.sum() == pytest.approx(change[0], abs=0.05 * abs(change[0]) + 0.01)
+    assert smooth(found, 2.0).sum() == pytest.approx(found.sum(), abs=1e-4)
+
+
+def test_a_pictures_bundle_is_opened_too(tiny_bundle: Path, drawn_pictures: Callable[..., Any]) -> None:
+    bundle = Bundle.open(tiny_bundle)
+    network = open_classifier(bundle)
+    assert network is not None
+    pixels = drawn_pictures(3).images
+    value = value_of(Question(0, 1))
+    found = integrated_gradients(network, value, pixels, 0, 64)
+    change = value(network.logits(torch.from_numpy(pixels))) - value(
+        network.logits(torch.zeros(pixels.shape, dtype=torch.uint8))
+    )
+    assert found.sum(axis=(1, 2)) == pytest.approx(change.numpy(), rel=0.05, abs=0.05)
+    assert grad_cam(network, value, pixels).shape == (3, 28, 28)

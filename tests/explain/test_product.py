@@ -1,0 +1,144 @@
+"""Explanations of products: of the same answer that `predict` gives, whatever is known."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_products import products_config
+
+from shelfwise.bundle import ProductsBundle
+from shelfwise.errors import DataError
+from shelfwise.explain.product import explain_product
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.schema import Picture, Product
+from shelfwise.schema.explanation import Explanation
+from shelfwise.train.products import train_products
+
+TITLE = "Elder Red wool shoe 2"
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_products_bundle: Path) -> ProductsBundle:
+    return ProductsBundle.open(tiny_products_bundle)
+
+
+@pytest.fixture(scope="module")
+def attentive(products_table: Path, tmp_path_factory: pytest.TempPathFactory) -> ProductsBundle:
+    config = products_config(products_table, fusion={"kind": "cross_attention"}, train={"epochs": 2})
+    return train_products(config, tmp_path_factory.mktemp("attentive"))
+
+
+def product(table: Path, *names: str, title: str | None = TITLE) -> Product:
+    images = tuple(Picture(path=str(table.parent / "images" / f"{name}.png")) for name in names)
+    return Product(id="p", images=images, title=title)
+
+
+@pytest.mark.parametrize(
+    ("names", "title"), [(["p0002"], TITLE), (["p0002", "p0006"], TITLE), (["p0002"], None), ([], TITLE)]
+)
+def test_it_explains_the_answer_of_predict_and_its_parts_add_up(
+    bundle: ProductsBundle, products_table: Path, names: list[str], title: str | None
+) -> None:
+    given = product(products_table, *names, title=title)
+    found = explain_product(bundle, given, threads=1)
+    said = found.explanation
+    answer = next(ProductPredictor.load(bundle.path).predict([given], Path()))
+    assert said.label == answer.targets["category"].labels[-1] == "shoe"
+    assert said.probability == pytest.approx(answer.targets["category"].probabilities[-1], abs=1e-4)
+    assert said.known == answer.known
+    assert said.prior is not None
+    assert sum(said.modalities.values()) == pytest.approx(said.probability - said.prior, abs=1e-6)
+    assert said.subsets["+".join(said.known)] == pytest.approx(said.probability, abs=1e-6)
+    assert said.rival is not None
+    assert len(said.pictures) == len(names) == len(found.pixels)
+    assert {one.file for picture in said.pictures for one in picture.maps} == set(found.maps)
+    assert ("maps" in said.missing) == (not names)
+    assert ("words" in said.missing) == (title is None)
+    assert "cross_attention" in said.missing["attention"]
+    assert all(near.label == "shoe" for near in said.neighbours[:2])
+    assert Explanation.model_validate_json(said.model_dump_json()) == said
+
+
+def test_the_word_that_names_the_class_weighs_most(bundle: ProductsBundle) -> None:
+    said = explain_product(bundle, Product(id="p", title=TITLE)).explanation
+    assert max(said.words, key=lambda word: word.weight).text == "shoe"
+    alone = explain_product(bundle, Product(id="p", title="shoe")).explanation
+    assert alone.words[0].probability == alone.prior  # without its only word nothing is known
+
+
+def test_another_target_and_another_class_can_be_asked_for(
+    bundle: ProductsBundle, products_table: Path
+) -> None:
+    said = explain_product(bundle, product(products_table, "p0002"), target="colour").explanation
+    assert said.label in ("red", "blue", "green", "black")
+    other = explain_product(bundle, product(products_table, "p0002"), label="bag").explanation
+    assert (other.label, other.answer.label) == ("bag", "shoe")
+    assert other.rival is not None
+    assert other.rival.label == "shoe"
+    with pytest.raises(DataError, match="--target 'size' is none of the bundle's: category, colour"):
+        explain_product(bundle, product(products_table), target="size")
+
+
+def test_a_picture_that_cannot_be_used_is_named_or_left_out(bundle: ProductsBundle) -> None:
+    gone = Product(id="gone.png", images=(Picture(path="gone.png"),))
+    with pytest.raises(DataError, match=r"'gone.png' not found"):
+        explain_product(bundle, gone)
+    said = explain_product(bundle, gone.model_copy(update={"title": TITLE})).explanation
+    assert said.warnings == ("picture_skipped",)
+    assert said.missing["maps"] == "there is no picture"
+
+
+def test_words_look_at_places_of_pictures(attentive: ProductsBundle, products_table: Path) -> None:
+    given = product(products_table, "p0002", "p0006", title="Elder's Red shoe")
+    said = explain_product(attentive, given, threads=1).explanation
+    assert [word.text for word in said.gaze] == ["Elder's", "Red", "shoe"]
+    for word in said.gaze:
+        shares = np.array(word.pictures)
+        assert shares.shape == (2, 3, 3)
+        assert shares.sum() == pytest.approx(1, abs=1e-5)
+    alone = explain_product(attentive, Product(id="p", title=TITLE)).explanation
+    assert "a title and a picture" in alone.missing["attention"]
+
+
+def test_a_bundle_that_looks_at_pictures_alone_says_so(products_table: Path, tmp_path: Path) -> None:
+    config = products_config(products_table, fusion={"kind": "picture"}, train={"epochs": 1})
+    said = explain_product(train_products(config, tmp_path), product(products_table, "p0002")).explanation
+    assert set(said.modalities) == {"picture"}
+    assert "does not read the title" in said.missing["words"]
+
+
+def test_several_values_at_once_have_no_rival(products_table: Path, tmp_path: Path) -> None:
+    config = products_config(
+        products_table,
+        targets={"category": {"labels": ["category"]}, "tags": {"labels": ["colour"], "several": True}},
+        train={"epochs": 1},
+    )
+    bundle = train_products(config, tmp_path)
+    said = explain_product(bundle, product(products_table, "p0002"), target="tags", label="red").explanation
+    assert said.rival is None
+    assert "none is a rival" in said.missing["contrast"]
+    assert {one.asks for one in said.pictures[0].maps} == {"class", "edges"}
+    assert said.prior is not None
+    assert 0.1 < said.prior < 0.5
+
+
+def test_what_needs_answers_alone_needs_no_torch(tiny_products_bundle: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+sys.modules["torch"] = None
+from shelfwise.explain.by_answers import explain_by_answers
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.schema import Product
+predictor = ProductPredictor.load(sys.argv[1], threads=1)
+said, asked, question = explain_by_answers(predictor, Product(id="p", title="Red wool shoe"), Path())
+print(said.label, len(said.words), sorted(said.modalities), len(said.neighbours))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tiny_products_bundle)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "shoe 3 ['text'] 5\n"
