@@ -20,7 +20,7 @@ from shelfwise.explain.words import without
 
 STEPS = 20
 BLUR = 1 / 8
-"""Deviation of the Gaussian that insertion's first picture is blurred with, of the height. At 1/16 pictures of
+"""Deviation of the Gaussian that insertion's first picture is blurred with, of the height. At 1/16 those of
 Fashion-MNIST kept a probability of .47 of their class, at 1/8 of .13, where a blank one has .10."""
 
 AskEach = Callable[[UInt8[ndarray, "N H W C"]], Float[ndarray, "N"]]
