@@ -2,9 +2,10 @@
 
 After RISE (arXiv:1806.07421, section 4.1): the most important pixels are taken away first, and the
 probability of the class should fall fast; or they are put in first, and it should rise fast. What is taken
-away becomes blank background, as a shop's picture has it where no product is. Insertion begins with a
-blurred picture: pixels put on a blank one make edges of their own, which an order by edges is then
-rewarded for. N pictures of H x W pixels, S steps.
+away becomes blank background, as a shop's picture has it where no product is. Insertion begins with a blank
+picture too, or with a blurred one: pixels put on a blank one make edges of their own, which flatters an order
+by edges, and a blurred one may give the answer away, so both are worth a look.
+N pictures of H x W pixels, S steps.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from numpy import ndarray
 from shelfwise.explain.words import without
 
 STEPS = 20
-BLUR = 1 / 16
-"""Deviation of the Gaussian that insertion's first picture is blurred with, of the height."""
+BLUR = 1 / 8
+"""Deviation of the Gaussian that insertion's first picture is blurred with, of the height. At 1/16 those of
+Fashion-MNIST kept a probability of .47 of their class, at 1/8 of .13, where a blank one has .10."""
 
 AskEach = Callable[[UInt8[ndarray, "N H W C"]], Float[ndarray, "N"]]
 """One version of each picture to the probability of that picture's class."""
@@ -35,7 +37,7 @@ def replacement_curve(
     """Probabilities while pixels of `before` become those of `after`, an equal share in each step.
 
     The highest of the map come first, and of equals the upper left. Deletion goes from the picture to a
-    blank one, insertion from a blurred one to the picture."""
+    blank one, insertion from a blank or blurred one to the picture."""
     place = _ranks(maps)[..., None]
     pixels = maps.shape[1] * maps.shape[2]
     asked = [ask(np.where(place < round(step / steps * pixels), after, before)) for step in range(steps + 1)]
