@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,11 +97,21 @@ def test_pictures_lie_near_their_titles(predictor: ProductPredictor, table: Path
     assert own > (pictures * np.roll(titles, 1, 0)).sum(1).mean() + 0.1
 
 
-@pytest.mark.parametrize("kind", ["picture", "cross_attention"])
-def test_other_fusions_train_and_are_exported(kind: str, table: Path, tmp_path: Path) -> None:
-    config = products_config(table, fusion={"kind": kind}, train={"epochs": 1})
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"fusion": {"kind": "picture"}},
+        {"fusion": {"kind": "cross_attention"}},
+        {"picture": {"depths": [2, 2], "residual": True, "pool": "all"}},
+        {"train": {"optimizer": "muon", "adamw_lr": 1e-2, "epochs": 1}},
+        {"targets": {"category": {"labels": ["category"], "balance": 0.5}, "colour": {"labels": ["colour"]}}},
+    ],
+)
+def test_other_networks_train_and_are_exported(sections: dict[str, Any], table: Path, tmp_path: Path) -> None:
+    config = products_config(table, **{"train": {"epochs": 1}, **sections})
     bundle = train_products(config, tmp_path)
     assert bundle.info["validation"]
+    assert max(bundle.info["parity"].values()) < 1e-4
     answer = next(ProductPredictor.load(bundle.path).predict(products(table)[:1], table.parent))
     assert answer.status == "ok"
 
