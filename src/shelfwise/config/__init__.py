@@ -18,11 +18,14 @@ from shelfwise.config.pictures import (
 from shelfwise.config.products import (
     FusionConfig,
     PictureTowerConfig,
+    PretrainedConfig,
     ProductsConfig,
+    ProductTrainConfig,
     SharedConfig,
     TableConfig,
     TargetConfig,
     TitleTowerConfig,
+    ZeroShotConfig,
 )
 from shelfwise.config.reading import (
     load_config,
@@ -67,6 +70,8 @@ __all__ = [
     "ModelConfig",
     "PictureTowerConfig",
     "PreprocessConfig",
+    "PretrainedConfig",
+    "ProductTrainConfig",
     "ProductsConfig",
     "ReviewColumns",
     "ReviewData",
@@ -82,6 +87,7 @@ __all__ = [
     "TextSplitConfig",
     "TitleTowerConfig",
     "TrainConfig",
+    "ZeroShotConfig",
     "load_config",
     "load_reviews_config",
     "load_run",

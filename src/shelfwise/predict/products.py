@@ -20,9 +20,10 @@ from shelfwise.data.preprocess import Preprocessor
 from shelfwise.data.product_input import ProductInput, table_input, text_input
 from shelfwise.data.product_pictures import decode_pictures
 from shelfwise.data.product_rows import text_of_product
+from shelfwise.data.review_tokens import TextReader, load_tokenizer
 from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.decide.temperature import apply_temperature
-from shelfwise.errors import MissingExtraError
+from shelfwise.errors import BundleError, MissingExtraError
 from shelfwise.predict.product_backend import Known, OnnxProductBackend, ProductBackend, by_product
 from shelfwise.schema import LabelScore, Product, ProductAnswer, RowError, TargetAnswer
 
@@ -50,6 +51,8 @@ class ProductPredictor:
         self.bundle = bundle
         self._backend = backend
         config = bundle.config
+        self.reader = title_reader(bundle)
+        """How a pretrained title tower reads; None where titles are hashed."""
         self._preprocessor = Preprocessor(config.preprocess, max_pixels=config.data.max_pixels)
         self._trees = {
             name: Taxonomy(target.levels, target.paths) for name, target in bundle.reading.targets.items()
@@ -112,6 +115,24 @@ class ProductPredictor:
             known["table"] = _present(*backend.table(given.values, given.numbers), given.values > 0)
         return known
 
+    def embed_texts(self, texts: Sequence[str]) -> Float[ndarray, "N E"]:
+        """Unit vectors of texts alone; BundleError where the bundle has no shared space."""
+        bundle = self.bundle
+        if not bundle.reading.shared:
+            raise BundleError(f"bundle '{bundle.path}' has no shared space; train it with shared.loss")
+        config, size = bundle.config, bundle.config.preprocess
+        parts = [np.zeros((0, bundle.reading.shared), np.float32)]
+        for start in range(0, len(texts), CHUNK):
+            words, pieces = text_input(texts[start : start + CHUNK], config.title, self.reader)
+            nothing = np.zeros((len(words), len(config.table.fields)), np.int64)
+            pixels = np.zeros((0, size.height, size.width, size.channels), np.uint8)
+            owner, numbers = np.zeros(0, np.int64), nothing.astype(np.float32)
+            given = ProductInput(pixels, owner, words, pieces, nothing, numbers)
+            vectors = self.scores(self.encode(given), ["text"]).vectors
+            assert vectors is not None
+            parts.append(vectors)
+        return np.concatenate(parts)
+
     def _calibrated(
         self, target: TargetInfo, logits: Float[ndarray, "B K"], there: dict[str, Bool[ndarray, "B"]]
     ) -> Float[ndarray, "B K"]:
@@ -168,7 +189,8 @@ class ProductPredictor:
             notes.append((*(warning.kind for warning in warnings), *("picture_skipped" for _ in bad)))
             errors.append(_reason(bad))
         shape = (0, config.preprocess.height, config.preprocess.width, config.preprocess.channels)
-        words, pieces = text_input([text_of_product(product) for product in products], config.title)
+        texts = [text_of_product(product) for product in products]
+        words, pieces = text_input(texts, config.title, self.reader)
         fields = {name: tuple(p.fields.get(name) for p in products) for name in config.table.fields}
         scales = self.bundle.reading.scales
         values, numbers = table_input(fields, len(products), config.table, scales)
@@ -198,6 +220,15 @@ class ProductPredictor:
             for level, node in enumerate(tree.ancestors[leaf].tolist())
         )
         return TargetAnswer(labels=target.paths[leaf], probabilities=sums, top=best)
+
+
+def title_reader(bundle: ProductsBundle) -> TextReader | None:
+    """How the bundle's pretrained title tower reads a text; None where titles are hashed."""
+    if bundle.config.title.tower != "pretrained":
+        return None
+    if "tokenizer.json" not in bundle.meta.files or not bundle.reading.max_tokens:
+        raise BundleError(f"bundle '{bundle.path}' has no tokenizer for its titles; copy or train it again")
+    return TextReader(load_tokenizer(bundle.path / "tokenizer.json"), bundle.reading.max_tokens)
 
 
 def _present(tokens: ndarray, vectors: ndarray, present: Bool[ndarray, "B T"]) -> Known:
