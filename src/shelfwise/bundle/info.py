@@ -73,6 +73,8 @@ class ProductsInfo(Section):
     """Dimensions of the space that pictures and texts share; 0 where there is none."""
     scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """1/temperature of that space: what cosines are multiplied by before a softmax."""
+    templates: dict[str, tuple[str, ...]] = {}
+    """Prompt templates that classes are asked for by, by target and `default`; where empty, the bare name."""
     architectures: dict[str, dict[str, Any]] = {}
     """Of pretrained towers, `picture` and `title`, in their own library's words."""
     max_tokens: int = Field(default=0, ge=0)

@@ -242,8 +242,12 @@ class ProductsConfig(Root):
     @property
     def pretrained(self) -> dict[str, PretrainedConfig]:
         """The towers that others trained, by the name of their table."""
-        towers = {"picture": self.picture, "title": self.title}
-        return {name: tower for name, tower in towers.items() if tower.tower == "pretrained"}
+        found: dict[str, PretrainedConfig] = {}
+        if self.picture.tower == "pretrained":
+            found["picture"] = self.picture
+        if self.title.tower == "pretrained":
+            found["title"] = self.title
+        return found
 
     @property
     def asked(self) -> dict[str, TargetConfig]:

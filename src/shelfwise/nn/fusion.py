@@ -242,13 +242,13 @@ class Bottleneck(Refined):
 class UnitMean(nn.Module):
     """The direction of the mean, with learned weights, of vectors that already share a space.
 
-    Begins as the plain mean and knows no width: what a CLIP or SigLIP checkpoint says stays in its own words.
-    Zeros where nothing is there."""
+    Begins as the plain mean: what a CLIP or SigLIP checkpoint says stays in its own space."""
 
-    def __init__(self, modalities: tuple[str, ...], _width: int) -> None:
+    def __init__(self, modalities: tuple[str, ...], width: int) -> None:
         super().__init__()
         self.modalities = modalities
         self.scores = nn.Parameter(torch.zeros(len(modalities), 1))
+        self.nothing = nn.Parameter(torch.zeros(width))
 
     def forward(self, parts: Parts) -> Float[Tensor, "B D"]:
         """One unit vector a product, which does not depend on what absent parts hold."""
@@ -258,7 +258,8 @@ class UnitMean(nn.Module):
             for name in self.modalities
         ]
         weights = masked_softmax(self.scores, known.unsqueeze(2), 1)
-        return F.normalize((torch.stack(units, 1) * weights).sum(1), dim=1)
+        mean = F.normalize((torch.stack(units, 1) * weights).sum(1), dim=1)
+        return torch.where(known.any(1, keepdim=True), mean, self.nothing)
 
 
 FUSIONS: dict[str, Callable[[tuple[str, ...], int], Late | UnitMean]] = {

@@ -20,9 +20,6 @@ from shelfwise.nn.augment import draw
 from shelfwise.nn.loaders import augment_rows
 from shelfwise.nn.product_net import ProductTensors
 
-JUDGED = 256
-"""Products asked at once when a network is judged."""
-
 
 @dataclass(frozen=True, eq=False)
 class ProductData:
@@ -134,12 +131,3 @@ def _narrow(ids: Int64[ndarray, "B L"]) -> Int64[Tensor, "B l"]:
     """The ids without columns of padding alone."""
     used = np.flatnonzero((ids > 0).any(0))
     return torch.from_numpy(ids[:, : int(used[-1]) + 1 if len(used) else 1])
-
-
-def in_order(data: ProductData, limit: int = JUDGED) -> Iterator[ProductBatch]:
-    """All products in batches of at most `limit`, unchanged."""
-    pool = torch.from_numpy(data.pool)
-    for start in range(0, len(data), limit):
-        rows = np.arange(start, min(start + limit, len(data)))
-        pictures, owner = pictures_of(data.first, rows)
-        yield batch_of(data, rows, pool.index_select(0, torch.from_numpy(data.places[pictures])), owner)

@@ -95,7 +95,7 @@ class ProductNet(nn.Module):
         self.picture = PICTURES[config.picture.tower](config, (mean, std), architectures or {})
         self.title = TITLES[config.title.tower](config, architectures or {})
         dual = config.fusion.kind == "dual"
-        width = self.picture.width if dual else config.fusion.width
+        width: int = self.picture.width if dual else config.fusion.width  # type: ignore[assignment]
         # Of encoders that learn as a whole.
         self.decays = {
             name: tower.layer_decay for name, tower in config.pretrained.items() if tower.tuning == "full"
@@ -109,8 +109,9 @@ class ProductNet(nn.Module):
         )
         self.finest, finest = next(iter(classes.items()))
         shared = config.shared.loss != "none"
-        space = OwnSpace(width) if dual else SharedSpace(width, len(finest), config.shared.width)
-        self.shared = space if shared else None
+        self.shared: OwnSpace | SharedSpace | None = None
+        if shared:
+            self.shared = OwnSpace(width) if dual else SharedSpace(width, len(finest), config.shared.width)
         start = (1 / 0.07, -10.0) if config.shared.loss == "infonce" else (10.0, -10.0)
         self.temperature = Temperature(*start) if shared else None
 

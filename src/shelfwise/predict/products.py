@@ -20,15 +20,19 @@ from shelfwise.data.preprocess import Preprocessor
 from shelfwise.data.product_input import ProductInput, table_input, text_input
 from shelfwise.data.product_pictures import decode_pictures
 from shelfwise.data.product_rows import text_of_product
+from shelfwise.data.prompts import target_prompts
 from shelfwise.data.review_tokens import TextReader, load_tokenizer
 from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import BundleError, MissingExtraError
 from shelfwise.predict.product_backend import Known, OnnxProductBackend, ProductBackend, by_product
+from shelfwise.predict.zero_shot import NamedClasses, prompt_vectors
 from shelfwise.schema import LabelScore, Product, ProductAnswer, RowError, TargetAnswer
 
 CHUNK = 128
 """Products worked on at once: bounds the memory of a large request."""
+ASKED = "asked"
+"""The name, among the targets, of what was asked by `named` classes."""
 LIKELY = 0.5
 """Probability from which one of several values is stated."""
 
@@ -74,16 +78,32 @@ class ProductPredictor:
         return cls(bundle, TorchProductBackend(bundle))
 
     def predict(
-        self, products: Iterable[Product], image_root: Path, *, top: int = 3
+        self,
+        products: Iterable[Product],
+        image_root: Path,
+        *,
+        top: int = 3,
+        among: NamedClasses | None = None,
     ) -> Iterator[ProductAnswer]:
         """One answer for each product, in order, in bounded memory; one that cannot be answered fails alone.
 
-        A picture that cannot be used is the warning `picture_skipped` where something else is known."""
+        A picture that cannot be used is the warning `picture_skipped` where something else is known. With
+        `among`, what `named` makes, those classes are compared too, under `asked`."""
         remaining = iter(products)
         row = 2
         while chunk := list(islice(remaining, CHUNK)):
-            yield from self._answers(chunk, image_root, row, top)
+            yield from self._answers(chunk, image_root, row, top, among)
             row += len(chunk)
+
+    def named(self, names: Sequence[str]) -> NamedClasses:
+        """Classes by name alone, whether or not they were learned, to be compared in the shared space.
+
+        A `dual` bundle asks by its templates; others by the bare name, unless they were given templates:
+        their space learned from titles, which are no prompts. BundleError where there is no shared space."""
+        templates = self.bundle.reading.templates or {"default": ("{}",)}
+        prompts = target_prompts(ASKED, [(name,) for name in names], templates)
+        vectors = prompt_vectors(self.embed_texts, prompts.texts)
+        return NamedClasses(tuple(names), vectors, self.bundle.reading.scale)
 
     def scores(self, known: dict[str, Known], only: Sequence[str] | None = None) -> ProductScores:
         """Calibrated probabilities and vectors; with `only` as if that was all that is known."""
@@ -144,25 +164,36 @@ class ProductPredictor:
         return apply_temperature(logits / by_row[:, None], 1.0)
 
     def _answers(
-        self, products: Sequence[Product], image_root: Path, row: int, top: int
+        self,
+        products: Sequence[Product],
+        image_root: Path,
+        row: int,
+        top: int,
+        among: NamedClasses | None,
     ) -> Iterator[ProductAnswer]:
         given, notes, errors = self._input(products, image_root, row)
         scores = self.scores(self.encode(given))
         label = self.bundle.label
+        compared: ndarray = np.zeros(0)
+        if among is not None and scores.vectors is not None:
+            compared = among.probabilities(scores.vectors)
         for place, product in enumerate(products):
             known = tuple(name for name, rows in scores.known.items() if rows[place])
             if not known:
                 kind, why = errors[place] or ("nothing_known", "it has neither a usable picture nor a title")
                 yield ProductAnswer(id=product.id, status="failed", error=why, error_kind=kind, bundle=label)
                 continue
+            said = {
+                name: self._said(name, target, scores.probabilities[name][place], top)
+                for name, target in self.bundle.reading.targets.items()
+            }
+            if among is not None:
+                said[ASKED] = _compared(among.names, compared[place], top)
             yield ProductAnswer(
                 id=product.id,
                 status="ok",
                 known=known,
-                targets={
-                    name: self._said(name, target, scores.probabilities[name][place], top)
-                    for name, target in self.bundle.reading.targets.items()
-                },
+                targets=said,
                 warnings=notes[place],
                 bundle=label,
             )
@@ -220,6 +251,15 @@ class ProductPredictor:
             for level, node in enumerate(tree.ancestors[leaf].tolist())
         )
         return TargetAnswer(labels=target.paths[leaf], probabilities=sums, top=best)
+
+
+def _compared(names: Sequence[str], probabilities: Float[ndarray, "K"], top: int) -> TargetAnswer:
+    """Which of the named classes fits best."""
+    order = np.argsort(-probabilities, kind="stable")[: max(1, top)]
+    best = tuple(
+        LabelScore(label=names[k], probability=min(1.0, float(probabilities[k]))) for k in order.tolist()
+    )
+    return TargetAnswer(labels=(best[0].label,), probabilities=(best[0].probability,), top=best)
 
 
 def title_reader(bundle: ProductsBundle) -> TextReader | None:

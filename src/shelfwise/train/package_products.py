@@ -49,7 +49,7 @@ def package_products(
     tower's. The largest differences are kept in
     the bundle's info: from torch under `parity`, of 16-bit weights from the trained ones under `weights`."""
     net = net.cpu().float().eval()
-    _simplified(net)
+    _simplify(net)
     parts = (sample.pixels, sample.owner, sample.words, sample.pieces, sample.values, sample.numbers)
     whole, kind, change = halved(WholeNet(net), [parts], _links(net))
     net = whole.net  # type: ignore[assignment]
@@ -77,9 +77,11 @@ def package_products(
     return bundle
 
 
-def _simplified(net: ProductNet) -> None:
-    """Attention of pretrained encoders as plain products: fewer and faster nodes."""
+def _simplify(net: ProductNet) -> None:
+    """Pretrained encoders that remember nothing, with attention as plain products: fewer and faster nodes."""
     for tower in (net.picture, net.title):
+        if hasattr(tower, "memory"):
+            tower.memory = None  # type: ignore[assignment]
         if simplify := getattr(getattr(tower, "encoder", None), "plain_attention", None):
             simplify()
 

@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from numpy import ndarray
 from torch import Tensor
 
 from shelfwise.bundle import BundleInfo, ProductsBundle, ProductsInfo, TargetInfo, now
 from shelfwise.config import ProductsConfig
+from shelfwise.data.product_rows import pictures_of
+from shelfwise.decide.temperature import fit_temperature
 from shelfwise.errors import ConfigError
 from shelfwise.nn.heads import logit_adjustment
-from shelfwise.nn.product_loader import ProductLoader, in_order
-from shelfwise.nn.product_net import ProductNet
+from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader, batch_of
+from shelfwise.nn.product_net import ProductNet, only
 from shelfwise.train.allocator import keep_freed_memory
-from shelfwise.train.fit import Fitted, Watch, fit, load_weights, training_cost
+from shelfwise.train.fit import Fitted, Validation, Watch, evaluating, fit, load_weights, training_cost
 from shelfwise.train.loop import Run
 from shelfwise.train.package_products import package_products
-from shelfwise.train.product_accuracy import finest_accuracy, judged
 from shelfwise.train.product_inputs import ProductInputs, fingerprint, load_product_inputs
-from shelfwise.train.product_objective import LearnProducts
+from shelfwise.train.product_objective import LearnProducts, Subset, subsets
 from shelfwise.train.start import finished, pick_device, prepare_folder, set_threads
 from shelfwise.train.tower_tuning import (
+    architectures,
     checkpoints,
-    described,
-    forget,
     normalisation,
     prepare_towers,
     remember,
     settle,
 )
-from shelfwise.train.zero_shot import begin_zero_shot, mix
+from shelfwise.train.zero_shot import begin_zero_shot, mix, prompt_templates
 
 log = logging.getLogger(__name__)
+BATCH = 256
+"""Products asked at once when a network is judged."""
 
 
 def train_products(
@@ -65,16 +68,11 @@ def train_products(
     keep_freed_memory()
     data = inputs or load_product_inputs(config, max_errors=max_errors)
     log.info("%d products to train on, %d to validate", len(data.train), len(data.validation))
-    net, fitted, run, wise = _fit(config, data, out, resume=resume, watch=watch)
-    accuracy, temperature = judged(net, data.validation, config)
-    forget(net)
+    templates = prompt_templates(config)
+    net, fitted, run = _fit(config, data, out, resume=resume, watch=watch)
+    mixed = mix(net, config, data, lambda: accuracy_of(net, data.validation, run.device))
+    accuracy, temperature = _judged(net.cpu(), data.validation, config)
     mean, std = normalisation(net)
-    products = ProductsInfo(
-        modalities=net.modalities,
-        targets={name: _target(name, config, data, temperature[name]) for name in data.classes},
-        scales=data.scales,
-        shared=net.shared.width if net.shared is not None else 0,
-    )
     info = BundleInfo(
         name=config.name,
         version="",
@@ -86,13 +84,22 @@ def train_products(
         mean=mean,
         std=std,
         temperature=temperature[net.finest]["+".join(net.fusion.modalities)],
-        products=described(net, config, products, data.reader.max_tokens if data.reader else 0),
+        products=ProductsInfo(
+            modalities=net.modalities,
+            targets={name: _target(name, config, data, temperature[name]) for name in data.classes},
+            scales=data.scales,
+            shared=net.shared.width if net.shared is not None else 0,
+            scale=net.temperature().item() if net.temperature is not None else 1.0,
+            templates=templates,
+            architectures=architectures(net, config),
+            max_tokens=data.reader.max_tokens if data.reader is not None else 0,
+        ),
         info={
             "training": training_cost(run, fitted, began),
             "validation": accuracy,
             "rows": {"train": len(data.train), "validation": len(data.validation)},
             **({"checkpoints": checkpoints(config)} if config.pretrained else {}),
-            **wise,
+            **mixed,
         },
     )
     some = data.validation if len(data.validation) > 1 else data.train
@@ -102,7 +109,7 @@ def train_products(
         info=info,
         config=config,
         sample=sample,
-        tokenizer=data.reader.tokenizer if data.reader else None,
+        tokenizer=data.reader.tokenizer if data.reader is not None else None,
         journal=out / "journal.jsonl",
         path=out / "bundle",
     )
@@ -115,37 +122,30 @@ def _fit(
     *,
     resume: bool,
     watch: Callable[[Watch], None],
-) -> tuple[ProductNet, Fitted, Run, dict[str, Any]]:
-    """The trained network, and what is to be told of its mixing with the zero-shot one."""
+) -> tuple[ProductNet, Fitted, Run]:
+    """The trained network."""
     torch.manual_seed(config.train.seed)
     net = ProductNet(config, data.classes, data.mean, data.std)
     if config.fusion.kind == "dual":
-        assert data.reader is not None
-        begin_zero_shot(net, config, data.classes, data.reader)
-    mixes = config.zero_shot.wise is not None and config.train.epochs > 0
-    start = {name: value.clone() for name, value in net.state_dict().items()} if mixes else {}
+        begin_zero_shot(net, config, data)
     device = pick_device(config.train.device)
     prepare_towers(net, config, device)
     run = Run(net, config.train, device)
-    remember(net, config, device, [data.train, data.validation])
+    remember(net, config, device, chain(in_order(data.train), in_order(data.validation)))
     size, seed = config.train.batch_size, config.train.seed
-    validation = finest_accuracy(data.validation)
-    fitted = Fitted(run.weights(), 0.0, 0.0)
-    if config.train.epochs:
-        fitted = fit(
-            run,
-            ProductLoader(data.train, size, seed=seed, augment=config.augment),
-            LearnProducts(config, adjustments(config, data)),
-            validation,
-            folder=out,
-            fingerprint=fingerprint(config, data.train),
-            resume=resume,
-            watch=watch,
-        )
+    fitted = fit(
+        run,
+        ProductLoader(data.train, size, seed=seed, augment=config.augment),
+        LearnProducts(config, adjustments(config, data)),
+        finest_accuracy(data.validation),
+        folder=out,
+        fingerprint=fingerprint(config, data.train),
+        resume=resume,
+        watch=watch,
+    )
     load_weights(net, fitted.weights)
     settle(net, config)
-    wise = mix(net, start, config.zero_shot.wise, data.validation) if start else {}
-    return net.cpu(), fitted, run, wise
+    return net, fitted, run
 
 
 def adjustments(config: ProductsConfig, data: ProductInputs) -> dict[str, Tensor]:
@@ -157,6 +157,83 @@ def adjustments(config: ProductsConfig, data: ProductInputs) -> dict[str, Tensor
             counts = np.bincount(finest[finest >= 0], minlength=len(data.classes[name]))
             found[name] = logit_adjustment(torch.from_numpy(counts), target.adjust)
     return found
+
+
+def finest_accuracy(data: ProductData) -> Validation | None:
+    """Accuracy of the first target's finest level, from all that is known; None without any such label."""
+    if not (data.labels[next(iter(data.labels))][:, -1] >= 0).any():
+        return None
+
+    def score(run: Run) -> float:
+        with evaluating(run) as model:
+            assert isinstance(model, ProductNet)
+            found = accuracy_of(model, data, run.device)
+        return 0.0 if found is None else found
+
+    return Validation("accuracy", score)
+
+
+def accuracy_of(net: ProductNet, data: ProductData, device: torch.device) -> float | None:
+    """The same of a network as it is."""
+    name = next(iter(data.labels))
+    truth = data.labels[name][:, -1]
+    if not (truth >= 0).any():
+        return None
+    everything = net.fusion.modalities
+    logits = answers(net, data, device, [everything])[everything][name]
+    return float((logits.argmax(1) == truth)[truth >= 0].mean())
+
+
+@torch.no_grad()
+def answers(
+    net: ProductNet, data: ProductData, device: torch.device, asked: list[Subset]
+) -> dict[Subset, dict[str, ndarray]]:
+    """Logits [N, K] of every target, from each subset of the modalities; under `vectors` unit vectors."""
+    parts: dict[Subset, dict[str, list[ndarray]]] = {subset: {} for subset in asked}
+    for batch in in_order(data):
+        encoded = net.encode(batch.products.to(device))
+        for subset in asked:
+            logits, vectors = net.answer(only(encoded, subset))
+            found = logits if vectors is None else logits | {"vectors": vectors}
+            for name, values in found.items():
+                parts[subset].setdefault(name, []).append(values.float().cpu().numpy())
+    return {
+        subset: {name: np.concatenate(some) for name, some in named.items()}
+        for subset, named in parts.items()
+    }
+
+
+def in_order(data: ProductData, limit: int = BATCH) -> Iterator[ProductBatch]:
+    """All products in batches of at most `limit`, unchanged."""
+    pool = torch.from_numpy(data.pool)
+    for start in range(0, len(data), limit):
+        rows = np.arange(start, min(start + limit, len(data)))
+        pictures, owner = pictures_of(data.first, rows)
+        yield batch_of(data, rows, pool.index_select(0, torch.from_numpy(data.places[pictures])), owner)
+
+
+def _judged(
+    net: ProductNet, data: ProductData, config: ProductsConfig
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """Accuracy by modalities and target, and temperature by target and modalities, on validation.
+
+    Modalities are named as in `picture+text`. Several values at once have neither."""
+    accuracy: dict[str, dict[str, float]] = {}
+    temperature: dict[str, dict[str, float]] = {name: {} for name in data.labels}
+    asked = subsets(net.fusion.modalities)
+    found = answers(net, data, torch.device("cpu"), asked) if len(data) else {}
+    for subset in asked:
+        there = "+".join(subset)
+        for name, target in config.asked.items():
+            temperature[name][there] = 1.0
+            labels = data.labels[name][:, -1]
+            if target.several or not (labels >= 0).any():
+                continue
+            logits = found[subset][name]
+            temperature[name][there] = fit_temperature(logits, labels)
+            right = (logits.argmax(1) == labels)[labels >= 0]
+            accuracy.setdefault(there, {})[name] = float(right.mean())
+    return accuracy, temperature
 
 
 def _target(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
 
-from shelfwise.bundle import ProductsInfo
 from shelfwise.config import AugmentConfig, ProductsConfig
 from shelfwise.nn.feature_memory import FeatureMemory
 from shelfwise.nn.fusion import Refined
-from shelfwise.nn.product_loader import ProductData, in_order
+from shelfwise.nn.product_loader import ProductBatch
 from shelfwise.nn.product_net import ProductNet
 
 KEPT = ("level", "flip", "pad", "erase")
@@ -33,8 +33,10 @@ def prepare_towers(net: ProductNet, config: ProductsConfig, device: torch.device
             tower.encoder.plain_attention()
 
 
-def remember(net: ProductNet, config: ProductsConfig, device: torch.device, parts: list[ProductData]) -> None:
-    """Encode all texts and pictures of `parts` once by the frozen towers, if they never change.
+def remember(
+    net: ProductNet, config: ProductsConfig, device: torch.device, batches: Iterable[ProductBatch]
+) -> None:
+    """Encode all texts and pictures of `batches` once by the frozen towers, if they never change.
 
     They do where an augmentation changes pictures, or a fusion looks at tokens: then a frozen tower runs in
     every step, without gradients. Encoded in the order of the data, a resumed run remembers the very bits."""
@@ -50,13 +52,12 @@ def remember(net: ProductNet, config: ProductsConfig, device: torch.device, part
         return
     net.eval()
     with torch.no_grad():
-        for part in parts:
-            for batch in in_order(part):
-                given = batch.products.to(device)
-                if "picture" in frozen and len(given.pixels):
-                    net.picture(given.pixels)
-                if "title" in frozen:
-                    net.title(given.words, given.pieces)
+        for batch in batches:
+            given = batch.products.to(device)
+            if "picture" in frozen and len(given.pixels):
+                net.picture(given.pixels)
+            if "title" in frozen:
+                net.title(given.words, given.pieces)
 
 
 def changes(augment: AugmentConfig) -> bool:
@@ -74,24 +75,9 @@ def settle(net: ProductNet, config: ProductsConfig) -> None:
             merge_lora(tower.encoder)
 
 
-def forget(net: ProductNet) -> None:
-    """Let go of what frozen towers remember."""
-    for tower in (net.picture, net.title):
-        if getattr(tower, "memory", None) is not None:
-            tower.memory = None  # type: ignore[assignment]
-
-
-def described(net: ProductNet, config: ProductsConfig, info: ProductsInfo, max_tokens: int) -> ProductsInfo:
-    """The info with what the network's pretrained towers and its shared space need."""
-    found = towers(net, config)
-    scale = float(net.temperature().detach()) if net.temperature is not None else 1.0
-    return info.model_copy(
-        update={
-            "architectures": {name: tower.encoder.architecture for name, tower in found.items()},
-            "max_tokens": max_tokens,
-            "scale": scale,
-        }
-    )
+def architectures(net: ProductNet, config: ProductsConfig) -> dict[str, dict[str, Any]]:
+    """What a bundle needs to make its pretrained towers again, which then read no checkpoint."""
+    return {name: tower.encoder.architecture for name, tower in towers(net, config).items()}
 
 
 def checkpoints(config: ProductsConfig) -> dict[str, dict[str, str]]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,14 +18,11 @@ from torch import Tensor, nn
 
 from shelfwise.config import ProductsConfig
 from shelfwise.data.product_input import text_input
-from shelfwise.data.prompts import read_templates, target_prompts
-from shelfwise.data.review_tokens import TextReader
-from shelfwise.data.taxonomy import Taxonomy
-from shelfwise.nn.product_loader import ProductData
+from shelfwise.data.prompts import Templates, read_templates, target_prompts
 from shelfwise.nn.product_net import ProductNet
 from shelfwise.predict.zero_shot import prompt_vectors
 from shelfwise.train.fit import load_weights
-from shelfwise.train.product_accuracy import accuracy
+from shelfwise.train.product_inputs import ProductInputs
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +33,15 @@ UNKNOWN = 0.5
 BATCH = 128
 
 
+def prompt_templates(config: ProductsConfig) -> Templates:
+    """The templates that a bundle keeps; none where its space learned from titles and none were given."""
+    if config.fusion.kind != "dual" and config.zero_shot.templates is None:
+        return {}
+    return read_templates(config.zero_shot.templates)
+
+
 @torch.no_grad()
-def begin_zero_shot(
-    net: ProductNet, config: ProductsConfig, classes: Mapping[str, Taxonomy], reader: TextReader
-) -> None:
+def begin_zero_shot(net: ProductNet, config: ProductsConfig, data: ProductInputs) -> None:
     """Make every head the zero-shot classifier: each class's weights are its prompts' vector.
 
     Logits are then 1/temperature times the cosine, as the checkpoint compares pictures with texts. Of several
@@ -49,16 +51,16 @@ def begin_zero_shot(
 
     assert config.picture.checkpoint is not None
     scale, bias = pair_scale(config.picture.checkpoint)
-    templates = read_templates(config.zero_shot.templates)
+    templates = prompt_templates(config)
     net.eval()
 
     def embed(texts: list[str]) -> Float[ndarray, "N E"]:
-        words, _ = text_input(texts, config.title, reader)
+        words, _ = text_input(texts, config.title, data.reader)
         return np.concatenate(
             [net.title(part).pooled.numpy() for part in torch.from_numpy(words).split(BATCH)]
         )
 
-    for name, tree in classes.items():
+    for name, tree in data.classes.items():
         vectors = torch.from_numpy(prompt_vectors(embed, target_prompts(name, tree.paths, templates).texts))
         several = config.asked[name].several
         linear = net.heads[name].get_submodule("linear")
@@ -84,26 +86,26 @@ def interpolated(start: Weights, end: Weights, alpha: float) -> Weights:
 
 
 def mix(
-    net: ProductNet, start: Weights, wise: float | Literal["auto"] | None, data: ProductData
+    net: ProductNet, config: ProductsConfig, data: ProductInputs, score: Callable[[], float | None]
 ) -> dict[str, Any]:
-    """Move the trained network towards its zero-shot `start`; what a bundle is to tell of it.
+    """Move a trained network towards its zero-shot start as `zero_shot.wise` says; what a bundle tells of it.
 
     All of the network is mixed, heads included: the zero-shot classifier is theirs (section 3 of the paper).
-    `auto` takes the best of `ALPHAS` on `data`, of equals the nearest to zero-shot, and `UNKNOWN` where
-    `data` has nothing to choose by. None changes nothing."""
-    if wise is None:
+    `auto` takes the best of `ALPHAS` by `score`, of equals the nearest to zero-shot, and `UNKNOWN` where
+    there is nothing to score by. `score` judges the network as it is at that moment."""
+    wise = config.zero_shot.wise
+    if wise is None or not config.train.epochs:
         return {}
-    device = next(net.parameters()).device
-    end = {name: value.cpu().clone() for name, value in net.state_dict().items()}
+    first = ProductNet(config, data.classes, data.mean, data.std)
+    begin_zero_shot(first, config, data)
+    start, end = first.state_dict(), {name: value.cpu().clone() for name, value in net.state_dict().items()}
     scores: dict[float, float] = {}
-    if wise == "auto":
-        for alpha in ALPHAS:
-            load_weights(net, interpolated(start, end, alpha))
-            found = accuracy(net, data, device)
-            if found is None:
-                log.warning("zero_shot.wise is 'auto', but no validation product has a label")
-                break
-            scores[alpha] = found
+    for alpha in ALPHAS if wise == "auto" else ():
+        load_weights(net, interpolated(start, end, alpha))
+        if (found := score()) is None:
+            log.warning("zero_shot.wise is 'auto', but no validation product has a label")
+            break
+        scores[alpha] = found
     chosen = wise if wise != "auto" else max(scores, key=lambda alpha: scores[alpha], default=UNKNOWN)
     load_weights(net, interpolated(start, end, chosen))
     log.info("zero_shot.wise: kept %g of the way from zero-shot to trained", chosen)
