@@ -27,7 +27,9 @@ from shelfwise.nn.towers import Normalize
 
 
 class PretrainedTower(nn.Module):
-    """An encoder and what stands on it; without a width its own vectors, at unit length, are the answer."""
+    """An encoder and what stands on it; without a width its own vectors, at unit length, are the answer.
+
+    Where nobody looks at tokens (there is no width, or vectors are remembered), each is the vector again."""
 
     encoder: PictureEncoder | TextEncoder
 
@@ -40,14 +42,12 @@ class PretrainedTower(nn.Module):
         self.memory: FeatureMemory | None = None
         """Where a frozen encoder's vectors are kept while training; its tokens then are not computed."""
 
-    def said(
-        self, states: Float[Tensor, "N L S"] | None, vectors: Float[Tensor, "N E"], length: int
-    ) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N L D"]]:
-        """Vector and tokens. Whoever looks at vectors alone gets each one's vector for its tokens."""
-        pooled = F.normalize(vectors.float(), dim=1) if self.out is None else self.out(vectors)
-        if self.token is None or states is None:
-            return pooled, pooled.unsqueeze(1).expand(-1, length, -1)
-        return pooled, self.token(states)
+    def pooled(self, vectors: Float[Tensor, "N E"]) -> Float[Tensor, "N D"]:
+        """The encoder's vectors in our width, or at unit length in their own."""
+        if self.out is None:
+            return F.normalize(vectors.float(), dim=1)
+        mapped: Tensor = self.out(vectors)
+        return mapped
 
 
 class PretrainedPicture(PretrainedTower):
@@ -72,9 +72,11 @@ class PretrainedPicture(PretrainedTower):
         if self.memory is not None and len(pixels):
             with torch.autocast(pixels.device.type, enabled=False):
                 vectors = self.memory.recall(pixels, lambda new: self.encoder(self.normalize(new))[1])
-            return self.said(None, vectors, 1)
+            pooled = self.pooled(vectors)
+            return pooled, pooled.unsqueeze(1)
         states, vectors = self.encoder(self.normalize(pixels))
-        return self.said(states, vectors, 1)
+        pooled = self.pooled(vectors)
+        return pooled, pooled.unsqueeze(1) if self.token is None else self.token(states)
 
 
 class PretrainedTitle(PretrainedTower):
@@ -89,11 +91,13 @@ class PretrainedTitle(PretrainedTower):
             full = F.pad(words, (0, max(0, self.encoder.longest - words.shape[1])))  # one key a text
             with torch.autocast(words.device.type, enabled=False):
                 vectors = self.memory.recall(full, self._vectors)
-            pooled, tokens = self.said(None, vectors, words.shape[1])
+            states = None
         else:
             states, vectors = self.encoder((words - 1).clamp(min=0), known)
-            pooled, tokens = self.said(states, vectors, words.shape[1])
-        return Encoded(tokens, known, pooled)
+        pooled = self.pooled(vectors)
+        if states is None or self.token is None:
+            return Encoded(pooled.unsqueeze(1).expand(-1, words.shape[1], -1), known, pooled)
+        return Encoded(self.token(states), known, pooled)
 
     def _vectors(self, words: Int64[Tensor, "B L"]) -> Float[Tensor, "B E"]:
         words = words[:, : max(1, int((words > 0).sum(1).max()))]

@@ -83,7 +83,8 @@ def title_reader(config: TitleTowerConfig, texts: Sequence[str]) -> TextReader |
     from shelfwise.nn.pretrained_halves import text_limit
 
     assert config.checkpoint is not None
-    tokenizer, limit = load_tokenizer(config.checkpoint), text_limit(config.checkpoint)
+    limit = text_limit(config.checkpoint)  # first, since it tells what reads no texts
+    tokenizer = load_tokenizer(config.checkpoint)
     if config.max_tokens is not None and config.max_tokens > limit:
         raise ConfigError(
             f"title.max_tokens is {config.max_tokens}, but '{config.checkpoint}' reads at most {limit}"
