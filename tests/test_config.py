@@ -178,6 +178,7 @@ PAIR = {"tower": "pretrained", "checkpoint": "a/clip"}
             {"fusion": {"kind": "dual"}, "title": PAIR, "picture": PAIR | {"checkpoint": "b/clip"}},
             "'pretrained', of one checkpoint",
         ),
+        ({"train": {"loader": "stream"}}, "train.loader 'stream' is not for products"),
         ({"train": {"epochs": 0}}, "only fusion.kind 'dual' answers without training"),
         ({"zero_shot": {"wise": 0.5}}, "zero_shot.wise needs fusion.kind 'dual'"),
         ({"zero_shot": {"wise": 1.5}}, "zero_shot: wise is 0 to 1 or 'auto', not 1.5"),

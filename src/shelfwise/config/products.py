@@ -216,6 +216,8 @@ class ProductsConfig(Root):
         for name, tower in self.pretrained.items():
             if tower.tuned and self.train.optimizer != "adamw":
                 raise ValueError(f"{name}.tuning '{tower.tuning}' needs train.optimizer = 'adamw'")
+        if self.train.loader == "stream":
+            raise ValueError("train.loader 'stream' is not for products, which hold their pictures in memory")
         return self
 
     @model_validator(mode="after")
