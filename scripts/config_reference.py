@@ -34,7 +34,8 @@ def reference() -> str:
         texts |= docstrings(path.read_text(encoding="utf-8"))
     pictures = "".join(_sections(config.Config, "", texts))
     reviews = "".join(_sections(config.ReviewsConfig, "", texts))
-    return f"{HEAD}\n# Pictures\n{pictures}\n# Reviews\n{reviews}"
+    products = "".join(_sections(config.ProductsConfig, "", texts))
+    return f"{HEAD}\n# Pictures\n{pictures}\n# Reviews\n{reviews}\n# Products\n{products}"
 
 
 def docstrings(source: str) -> dict[tuple[str, str], str]:
@@ -51,25 +52,28 @@ def docstrings(source: str) -> dict[tuple[str, str], str]:
     return found
 
 
-def _sections(model: type[BaseModel], path: str, texts: dict[tuple[str, str], str]) -> list[str]:
-    """One table of the file and the tables inside it."""
+def _sections(
+    model: type[BaseModel], path: str, texts: dict[tuple[str, str], str], preset: BaseModel | None = None
+) -> list[str]:
+    """One table of the file and the tables inside it, with the defaults of `preset` where that is given."""
     title = f"[{path}]" if path else "top of the file"
     rows, inner = [], []
     for name, field in model.model_fields.items():
-        kind = field.annotation
+        kind, value = field.annotation, field.default if preset is None else getattr(preset, name)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             below = f"{path}.{name}".lstrip(".")
-            inner += _other_defaults(kind, below) or _sections(kind, below, texts)
+            inner += _other_defaults(kind, below, texts) or _sections(kind, below, texts, value)
             continue
         choices = _type(kind)
-        text = texts.get((model.__name__, name), "").replace("|", "\\|")
-        rows.append(f"| `{name}` | {choices} | {_default(field.default)} | {text} |")
+        told = (texts.get((kind.__name__, name)) for kind in model.__mro__)  # or where it is inherited from
+        text = next(filter(None, told), "").replace("|", "\\|")
+        rows.append(f"| `{name}` | {choices} | {_default(value)} | {text} |")
     intro = " ".join(texts[model.__name__, ""].split())
     table = "\n".join(["| key | type | default | |", "| --- | --- | --- | --- |", *rows])
     return [f"\n## {title}\n\n{intro}\n\n{table}\n", *inner]
 
 
-def _other_defaults(kind: type[BaseModel], path: str) -> list[str]:
+def _other_defaults(kind: type[BaseModel], path: str, texts: dict[tuple[str, str], str]) -> list[str]:
     """A table whose keys are told elsewhere: what is preset here to something else."""
     base = kind.__base__
     if base is None or not issubclass(base, BaseModel) or "optimizer" not in base.model_fields:
@@ -78,6 +82,8 @@ def _other_defaults(kind: type[BaseModel], path: str) -> list[str]:
         name: (field.default, base.model_fields[name].default) for name, field in kind.model_fields.items()
     }
     rows = [f"| `{name}` | {_default(here)} |" for name, (here, other) in pairs.items() if here != other]
+    if not rows:
+        return [f"\n## [{path}]\n\n{' '.join(texts[kind.__name__, ''].split())}\n"]
     table = "\n".join(["| key | default here |", "| --- | --- |", *rows])
     return [f"\n## [{path}]\n\nAs for pictures, with other defaults.\n\n{table}\n"]
 

@@ -258,3 +258,48 @@ def test_defaults_that_a_task_presets_otherwise_are_written(tmp_path: Path) -> N
     config = parse_run({"task": "products", "preprocess": small}, where="test")
     (tmp_path / "again.toml").write_text(config_text(config, ".toml"))
     assert load_run(tmp_path / "again.toml") == config
+
+
+PAIR = {"tower": "pretrained", "checkpoint": "a/clip"}
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"picture": {"tower": "pretrained"}}, "needs picture.checkpoint, a folder or a hub id"),
+        ({"picture": PAIR, "preprocess": {"channels": 1}}, "needs preprocess.channels = 3"),
+        ({"title": {"tower": "pretrained", "checkpoint": ""}}, "needs title.checkpoint"),
+        ({"title": PAIR | {"tuning": "lora"}}, "title.tuning 'lora' needs train.optimizer = 'adamw'"),
+        ({"fusion": {"kind": "dual"}, "title": PAIR}, "'pretrained', of one checkpoint"),
+        (
+            {"fusion": {"kind": "dual"}, "title": PAIR, "picture": PAIR | {"checkpoint": "b/clip"}},
+            "'pretrained', of one checkpoint",
+        ),
+        ({"train": {"loader": "stream"}}, "train.loader 'stream' is not for products"),
+        ({"train": {"epochs": 0}}, "only fusion.kind 'dual' answers without training"),
+        ({"zero_shot": {"wise": 0.5}}, "zero_shot.wise needs fusion.kind 'dual'"),
+        ({"zero_shot": {"wise": 1.5}}, "zero_shot: wise is 0 to 1 or 'auto', not 1.5"),
+        (
+            {
+                "fusion": {"kind": "dual"},
+                "title": PAIR,
+                "picture": PAIR,
+                "train": {"epochs": 0},
+                "data": {"columns": {"labels": {"materials": "materials"}}},
+                "targets": {"materials": {"labels": ["materials"], "several": True}},
+            },
+            "targets.materials has several values: it needs training",
+        ),
+    ],
+)
+def test_pretrained_towers_that_do_not_fit_are_named(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_run({"task": "products"} | values, where="shop")
+    assert said in str(caught.value)
+
+
+def test_a_path_of_templates_starts_at_the_configs_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "prompts.toml").write_text('default = ["{}"]')
+    path = tmp_path / "shop.toml"
+    path.write_text('task = "products"\n[zero_shot]\ntemplates = "prompts.toml"\n')
+    assert load_run(path).zero_shot.templates == tmp_path / "prompts.toml"  # type: ignore[union-attr]

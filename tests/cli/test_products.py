@@ -124,3 +124,25 @@ def test_what_cannot_be_asked_is_one_line(
     assert code == 2
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_names_that_were_never_learned_are_compared(
+    run: Run, tiny_products_bundle: Path, products_table: Path, config: Path, tmp_path: Path
+) -> None:
+    picture = products_table.parent / "images" / "p0003.png"
+    code, out, err = run("predict", tiny_products_bundle, picture, "--labels", "bag, red shoe,bag, größe")
+    assert (code, err) == (0, "")
+    line = next(line for line in out.splitlines() if line.startswith("asked"))
+    assert line.startswith("asked     bag ")
+    assert "; else " in line
+    code, _, _ = run("predict", tiny_products_bundle, config, "--out", "a.csv", "--labels", "bag,shoe")
+    with (tmp_path / "a.csv").open() as file:
+        assert {row["asked"] for row in csv.DictReader(file)} == {"bag", "shoe"}
+    assert code == 0
+    code, _, err = run("predict", tiny_products_bundle, picture, "--labels", "bag")
+    assert (code, "name two or more, joined by commas" in err) == (2, True)
+
+
+def test_names_are_for_products_bundles(run: Run, tiny_bundle: Path) -> None:
+    code, _, err = run("predict", tiny_bundle, "a.png", "--labels", "bag,shoe")
+    assert (code, "--labels is for products bundles" in err) == (2, True)

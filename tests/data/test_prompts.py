@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from shelfwise.data.fashion_mnist import CLASSES
-from shelfwise.data.prompts import _data, class_prompts
+from shelfwise.data.prompts import _data, class_prompts, read_templates, target_prompts
+from shelfwise.errors import ConfigError
 
 
 def test_training_and_evaluation_have_no_template_in_common() -> None:
@@ -52,3 +57,49 @@ def test_an_unknown_source_or_class_is_asked_for_by_its_own_name() -> None:
         assert prompts.texts[0][:2] == ("garden {gnome}", "a garden {gnome}")
         assert prompts.texts[1][1] == "a ärmel"
     assert class_prompts((), use="evaluate").texts == ()
+
+
+def test_each_target_is_asked_by_its_own_templates_or_the_default_ones() -> None:
+    templates = read_templates()
+    paths = (("Footwear", "Shoes", "{Clog}"), ("Footwear", "Flats", "Pump"))
+    asked = target_prompts("category", paths, templates)
+    assert asked.classes == ("{Clog}", "Pump")
+    assert asked.texts[1] == tuple(template.replace("{}", "Pump") for template in templates["default"])
+    assert "a photo of a {Clog}." in asked.texts[0]
+    assert target_prompts("colour", (("Red",),), templates).texts[0][0] == "a photo of something Red."
+
+
+def test_a_name_that_two_classes_share_is_told_apart_by_the_one_above() -> None:
+    paths = (("Men", "Belt"), ("Women", "Belt"), ("Women", "Skirt"))
+    asked = target_prompts("category", paths, {"default": ("{}",)})
+    assert asked.texts == (("Belt (Men)",), ("Belt (Women)",), ("Skirt",))
+
+
+def test_templates_of_ones_own_replace_ours(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('category = ["ein Foto von {}"]')
+    templates = read_templates(path)
+    assert target_prompts("category", (("Rüschen",),), templates).texts == (("ein Foto von Rüschen",),)
+    with pytest.raises(ConfigError, match="has neither 'colour' nor 'default'"):
+        target_prompts("colour", (("rot",),), templates)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('category = ["a photo"]', "category: 'a photo' must hold {} once"),
+        ('category = ["{} and {}"]', "must hold {} once"),
+        ("category = []", "category is no list of templates"),
+        ('category = "{}"', "category is no list of templates"),
+        ("category = [1]", "1 must hold {} once"),
+        ("category", "own.toml'"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_templates_that_cannot_be_used_are_named(text: str | None, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_templates(path)
+    assert said in str(caught.value)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from shelfwise.config import ModelConfig, TrainConfig
-from shelfwise.nn.optim import Muon, WeightAverage, build_optimizers, orthogonalize
+from shelfwise.nn.optim import Muon, WeightAverage, build_optimizers, layer_rates, orthogonalize
 from shelfwise.nn.towers import PictureClassifier
 
 
@@ -84,3 +84,38 @@ def test_the_average_follows_the_weights() -> None:
     for _ in range(60):
         average.update(layer)
     torch.testing.assert_close(average.tensors["weight"], torch.ones(2, 2))
+
+
+class Layers(torch.nn.Module):
+    """Embeddings, three layers and a norm, named as transformers does; a head on top."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        stack = torch.nn.ModuleList(torch.nn.Linear(2, 2) for _ in range(3))
+        norm = {"embeddings": torch.nn.Embedding(5, 2), "layers": stack, "norm": torch.nn.LayerNorm(2)}
+        self.encoder = torch.nn.ModuleDict(norm)
+        self.head = torch.nn.Linear(2, 2)
+
+    def layer_rates(self) -> dict[str, float]:
+        return {f"encoder.{name}": rate for name, rate in layer_rates(self.encoder, 0.5).items()}
+
+
+def test_each_layer_has_a_share_of_the_rate_of_the_one_above() -> None:
+    rates = layer_rates(Layers().encoder, 0.5)
+    assert rates["embeddings.weight"] == 0.5**4
+    assert [rates[f"layers.{i}.weight"] for i in range(3)] == [0.125, 0.25, 0.5]
+    assert rates["norm.weight"] == 1
+    assert set(layer_rates(Layers().encoder, 1.0).values()) == {1.0}
+
+
+def test_layers_rates_are_those_of_their_groups_and_heads_have_their_own() -> None:
+    model = Layers()
+    config = TrainConfig(optimizer="adamw", lr=0.1, head_lr=0.7)
+    (optimizer,) = build_optimizers(model, config)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    peaks = {names[id(p)]: group["peak"] for group in optimizer.param_groups for p in group["params"]}
+    assert len(peaks) == len(names) == sum(len(group["params"]) for group in optimizer.param_groups)
+    assert peaks["encoder.embeddings.weight"] == pytest.approx(0.1 / 16)
+    assert peaks["encoder.layers.2.bias"] == pytest.approx(0.05)
+    assert peaks["encoder.norm.weight"] == pytest.approx(0.1)
+    assert peaks["head.weight"] == pytest.approx(0.7)

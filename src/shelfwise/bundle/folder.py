@@ -5,8 +5,8 @@
     model.safetensors    the weights, for the torch backend and for training on
     picture.onnx         raw uint8 pixels [B, H, W, C] -> logits [B, K] and (with texts) embeddings [B, E]
     text.onnx            token ids [T, L] -> embeddings [T, E]; where there is a text tower
-    tokenizer.json       reviews: text to token ids, with character offsets (the `tokenizers` library's form)
-    title.onnx           products: ids of words and pieces -> tokens, and a vector
+    tokenizer.json       reviews, and pretrained title towers: text to ids (the `tokenizers` library's form)
+    title.onnx           products: ids of words and pieces, or of tokens -> tokens, and a vector
     table.onnx           products: ids of values and numbers -> tokens, and a vector
     fuse.onnx            products: tokens and vectors of each modality -> logits of each target, unit vectors
     review.onnx          reviews: token ids [B, L] -> stars [B, 5], sentiment [B, 3], recommended [B, 2]

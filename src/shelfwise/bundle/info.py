@@ -71,6 +71,14 @@ class ProductsInfo(Section):
     """Of the table's numbers."""
     shared: int = Field(default=0, ge=0)
     """Dimensions of the space that pictures and texts share; 0 where there is none."""
+    scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """1/temperature of that space: what cosines are multiplied by before a softmax."""
+    templates: dict[str, tuple[str, ...]] = {}
+    """Prompt templates that classes are asked for by, by target and `default`; where empty, the bare name."""
+    architectures: dict[str, dict[str, Any]] = {}
+    """Of pretrained towers, `picture` and `title`, in their own library's words."""
+    max_tokens: int = Field(default=0, ge=0)
+    """Tokens of a text that a pretrained tower reads; 0 where there is none."""
 
 
 class BundleInfo(Section):

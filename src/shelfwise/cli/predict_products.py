@@ -23,13 +23,16 @@ def answer_products(
     as_json: bool,
     threads: int | None,
     top: int,
+    labels: str | None = None,
 ) -> int:
     """Print the answer for one product, or stream a catalogue's answers; how many failed.
 
-    Several pictures are pictures of one product. DataError where it is not clear what to ask."""
+    Several pictures are pictures of one product; `labels` are names to choose from, joined by commas.
+    DataError where it is not clear what to ask."""
     from shelfwise.predict.product_backend import OnnxProductBackend
     from shelfwise.predict.products import ProductPredictor
 
+    names = _names(labels)
     if out is not None:
         from shelfwise.predict.answer_files import check_suffix
 
@@ -41,17 +44,29 @@ def answer_products(
 
         config = resolve(files[0], folders=data_folders())
         predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads))
+        among = predictor.named(names) if names else None
         with progress("products") as watch:
-            counts = predict_products(predictor, config, out, top=top, watch=watch)
+            counts = predict_products(predictor, config, out, top=top, among=among, watch=watch)
         return tell_counts(counts, out)
     product = one_product(bundle, files, title)
     predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads))
-    (answer,) = predictor.predict([product], Path(), top=top)
+    among = predictor.named(names) if names else None
+    (answer,) = predictor.predict([product], Path(), top=top, among=among)
     if as_json:
         print(answer.model_dump_json())
     else:
         _tell(answer)
     return int(answer.status == "failed")
+
+
+def _names(labels: str | None) -> list[str]:
+    """The names in `--labels`, each once."""
+    if labels is None:
+        return []
+    names = list(dict.fromkeys(name.strip() for name in labels.split(",") if name.strip()))
+    if len(names) < 2:
+        raise DataError(f"--labels {labels!r}: name two or more, joined by commas, such as 'clog, loafer'")
+    return names
 
 
 def one_product(

@@ -19,11 +19,14 @@ from shelfwise.config.pictures import (
 from shelfwise.config.products import (
     FusionConfig,
     PictureTowerConfig,
+    PretrainedConfig,
     ProductsConfig,
+    ProductTrainConfig,
     SharedConfig,
     TableConfig,
     TargetConfig,
     TitleTowerConfig,
+    ZeroShotConfig,
 )
 from shelfwise.config.reading import (
     AnyConfig,
@@ -82,6 +85,8 @@ __all__ = [
     "ModelConfig",
     "PictureTowerConfig",
     "PreprocessConfig",
+    "PretrainedConfig",
+    "ProductTrainConfig",
     "ProductsConfig",
     "Range",
     "ReviewColumns",
@@ -99,6 +104,7 @@ __all__ = [
     "TitleTowerConfig",
     "TrainConfig",
     "TuneConfig",
+    "ZeroShotConfig",
     "changed",
     "config_text",
     "load_ablation",

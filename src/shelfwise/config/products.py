@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -44,9 +45,30 @@ class TargetConfig(Section):
         return self
 
 
-class PictureTowerConfig(ModelConfig):
-    """The picture tower: our own convolutions, trained from scratch, or a checkpoint of transformers."""
+class PretrainedConfig(Section):
+    """What a tower of `tower = "pretrained"` is made from, and which of its weights learn."""
 
+    checkpoint: str | None = None
+    """`pretrained`: a folder, or an id of the Hugging Face hub."""
+    tuning: Literal["frozen", "lora", "full"] = "frozen"
+    """`pretrained`: which of the encoder's weights learn; those on top of it always do. `lora` needs peft."""
+    lora_rank: int = Field(default=8, ge=1)
+    """`pretrained`: rank of the low-rank updates (arXiv:2106.09685)."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """`pretrained`, `full`: each layer's rate is so many times that of the layer above it (BEiT,
+    arXiv:2106.08254); 0.65 to 0.9 is usual."""
+
+    @property
+    def tuned(self) -> bool:
+        """Whether any weight of the encoder learns."""
+        return self.tuning != "frozen"
+
+
+class PictureTowerConfig(ModelConfig, PretrainedConfig):
+    """The picture tower: our own convolutions, trained from scratch, or a CLIP, SigLIP or ViT."""
+
+    tower: Literal["conv", "pretrained"] = "conv"  # type: ignore[assignment]
+    """A key of `nn.product_encoders.PICTURES`."""
     stem: int = Field(default=32, gt=0)
     """Channels of the stem."""
     stem_stride: Literal[1, 2] = 2
@@ -64,9 +86,20 @@ class PictureTowerConfig(ModelConfig):
     """Pictures of a product that are looked at; further ones are counted as a warning."""
 
 
-class TitleTowerConfig(Section):
-    """The text tower, for title and description."""
+class TitleTowerConfig(PretrainedConfig):
+    """The text tower, for title and description: a bag of hashed words, or a checkpoint."""
 
+    tower: Literal["bag", "pretrained"] = "bag"
+    """A key of `nn.product_encoders.TITLES`."""
+    checkpoint: str | None = "minilm"
+    """`pretrained`: `minilm` (the extra `text`), a folder, or an id of the Hugging Face hub; of CLIP and
+    SigLIP the text half."""
+    freeze_embeddings: bool = True
+    """`pretrained`: leave the word embeddings as they are under `full` tuning."""
+    max_tokens: int | None = Field(default=None, ge=8, le=4096)
+    """`pretrained`: tokens that are read. Chosen from the training texts when unset."""
+    longest: int = Field(default=64, ge=8)
+    """`pretrained`: what `max_tokens` is never chosen above."""
     buckets: int = Field(default=32_768, ge=64)
     """Ids that words, pairs of words and character n-grams are hashed to."""
     words: int = Field(default=24, ge=1)
@@ -88,16 +121,16 @@ class TableConfig(Section):
     """Ids that values are hashed to."""
 
 
-FusionName = Literal["picture", "text", "late", "concat", "gated", "cross_attention", "bottleneck"]
+FusionName = Literal["picture", "text", "late", "concat", "gated", "cross_attention", "bottleneck", "dual"]
 
 
 class FusionConfig(Section):
     """How what is known of a product becomes one vector; see `nn.fusion.FUSIONS`."""
 
     kind: FusionName = "gated"
-    """Which strategy."""
+    """Which strategy; `dual` stays in the space that a CLIP or SigLIP brings, and begins zero-shot."""
     width: int = Field(default=256, gt=0)
-    """Dimensions of every modality's vectors and of the fused one."""
+    """Dimensions of every modality's vectors and of the fused one; `dual` has the checkpoint's."""
     subsets: Literal["all", "dropout"] = "all"
     """What is asked in training: every subset of the modalities in every step, or one, each modality being
     left out of a row with probability `dropout`."""
@@ -109,7 +142,7 @@ class SharedConfig(Section):
     """The space that pictures and texts share."""
 
     width: int = Field(default=128, gt=0)
-    """Its dimensions."""
+    """Its dimensions; `dual` has the checkpoint's."""
     loss: Literal["infonce", "sigmoid", "none"] = "infonce"
     """The contrastive loss: CLIP's, SigLIP's, or none and no shared space."""
     weight: float = Field(default=1.0, gt=0)
@@ -120,6 +153,29 @@ class SharedConfig(Section):
     """Rows whose similarities are held at once: bounds memory at large batches."""
     neighbours: bool = True
     """Whether the bundle keeps ids, titles and vectors of the training products, for `shelfwise explain`."""
+
+
+class ZeroShotConfig(Section):
+    """Classes asked for in words, and fine-tuned weights mixed with zero-shot ones."""
+
+    templates: Path | None = None
+    """A TOML file of prompt templates, in the form of `data/product_prompts.toml`, which it replaces."""
+    wise: float | Literal["auto"] | None = Field(default=None)
+    """`dual`: keep zero-shot weights + `wise` * (trained - zero-shot) in the end (WiSE-FT, arXiv:2109.01903,
+    equation 1); `auto` takes the best of 0, 0.1 ... 1 on validation. Unset keeps the trained ones."""
+
+    @model_validator(mode="after")
+    def _a_share(self) -> ZeroShotConfig:
+        if isinstance(self.wise, float) and not 0 <= self.wise <= 1:
+            raise ValueError(f"wise is 0 to 1 or 'auto', not {self.wise}")
+        return self
+
+
+class ProductTrainConfig(TrainConfig):
+    """The training loop, as for pictures; `epochs = 0` leaves a `dual` checkpoint as it is: zero-shot."""
+
+    epochs: float = Field(default=4.0, ge=0)
+    """May be a fraction; 0 is for `fusion.kind = "dual"` alone."""
 
 
 class ProductsConfig(Root):
@@ -139,8 +195,9 @@ class ProductsConfig(Root):
     table: TableConfig = TableConfig()
     fusion: FusionConfig = FusionConfig()
     shared: SharedConfig = SharedConfig()
+    zero_shot: ZeroShotConfig = ZeroShotConfig()
     augment: AugmentConfig = AugmentConfig(fill=255)
-    train: TrainConfig = TrainConfig()
+    train: ProductTrainConfig = ProductTrainConfig()
     ablate: AblateConfig = Field(default=AblateConfig(), exclude=True)
 
     @model_validator(mode="after")
@@ -165,6 +222,53 @@ class ProductsConfig(Root):
             if self.data.columns.fields[name] in told:
                 raise ValueError(f"table.fields: '{name}' is a target's column: it would tell the answer")
         return self
+
+    @model_validator(mode="after")
+    def _towers_fit(self) -> ProductsConfig:
+        if self.picture.tower == "pretrained":
+            if not self.picture.checkpoint:
+                raise ValueError("picture.tower 'pretrained' needs picture.checkpoint, a folder or a hub id")
+            if self.preprocess.channels != 3:
+                raise ValueError("picture.tower 'pretrained' needs preprocess.channels = 3")
+        if self.title.tower == "pretrained" and not self.title.checkpoint:
+            raise ValueError("title.tower 'pretrained' needs title.checkpoint, such as 'minilm'")
+        for name, tower in self.pretrained.items():
+            if tower.tuned and self.train.optimizer != "adamw":
+                raise ValueError(f"{name}.tuning '{tower.tuning}' needs train.optimizer = 'adamw'")
+        if self.train.loader == "stream":
+            raise ValueError("train.loader 'stream' is not for products, which hold their pictures in memory")
+        return self
+
+    @model_validator(mode="after")
+    def _zero_shot_fits(self) -> ProductsConfig:
+        if self.fusion.kind == "dual":
+            one = {self.pretrained[name].checkpoint for name in self.pretrained}
+            if len(self.pretrained) != 2 or len(one) != 1:
+                raise ValueError(
+                    "fusion.kind 'dual' needs picture.tower and title.tower 'pretrained', of one checkpoint"
+                )
+            if self.table.fields:
+                raise ValueError("fusion.kind 'dual' has no place for table.fields; use another kind")
+        elif self.train.epochs == 0:
+            raise ValueError("train.epochs is 0: only fusion.kind 'dual' answers without training")
+        elif self.zero_shot.wise is not None:
+            raise ValueError("zero_shot.wise needs fusion.kind 'dual': no other begins zero-shot")
+        several = [name for name, target in self.asked.items() if target.several]
+        if several and self.train.epochs == 0:
+            raise ValueError(
+                f"train.epochs is 0, but targets.{several[0]} has several values: it needs training"
+            )
+        return self
+
+    @property
+    def pretrained(self) -> dict[str, PretrainedConfig]:
+        """The towers that others trained, by the name of their table."""
+        found: dict[str, PretrainedConfig] = {}
+        if self.picture.tower == "pretrained":
+            found["picture"] = self.picture
+        if self.title.tower == "pretrained":
+            found["title"] = self.title
+        return found
 
     @property
     def asked(self) -> dict[str, TargetConfig]:

@@ -30,6 +30,7 @@ TASKS: dict[str, type[Config] | type[ReviewsConfig] | type[ProductsConfig]] = {
 PATHS = {
     "data": ("source", "image_root", "folder"),
     "split": ("families",),
+    "zero_shot": ("templates",),
     "aspects": ("terms", "labels", "validation_labels"),
     "distill": ("teachers",),
 }

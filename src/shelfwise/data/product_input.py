@@ -18,6 +18,7 @@ from numpy import ndarray
 
 from shelfwise.config import Section, TableConfig, TitleTowerConfig
 from shelfwise.data.product_rows import ProductRows
+from shelfwise.data.review_tokens import TextReader
 from shelfwise.schema import FieldValue
 
 _WORD = re.compile(r"[^\W_]+")
@@ -33,9 +34,9 @@ class ProductInput:
     owner: Int64[ndarray, "P"]
     """Which product each picture is of; ascending."""
     words: Int64[ndarray, "B L"]
-    """In their order."""
+    """In their order; for a pretrained tower its tokens, their ids plus one."""
     pieces: Int64[ndarray, "B S"]
-    """Pairs of words, then character n-grams."""
+    """Pairs of words, then character n-grams; nothing for a pretrained tower."""
     values: Int64[ndarray, "B F"]
     """Each field's hashed value; of a number that of its field."""
     numbers: Float32[ndarray, "B F"]
@@ -67,9 +68,16 @@ def words_and_pieces(text: str, config: TitleTowerConfig) -> tuple[list[int], li
 
 
 def text_input(
-    texts: Sequence[str], config: TitleTowerConfig
+    texts: Sequence[str], config: TitleTowerConfig, reader: TextReader | None = None
 ) -> tuple[Int64[ndarray, "B L"], Int64[ndarray, "B S"]]:
-    """Word and piece ids of texts, as wide as the longest."""
+    """Word and piece ids of texts, as wide as the longest.
+
+    `reader` is a pretrained tower's: its token ids are moved up by one, since 0 is padding here."""
+    if config.tower == "pretrained":
+        if reader is None:
+            raise ValueError("a pretrained title tower reads by its tokenizer; none was given")
+        ids = [[token + 1 for token in tokens] for tokens in reader.first(texts)]
+        return _padded(ids), np.zeros((len(texts), 1), np.int64)
     found = [words_and_pieces(text, config) for text in texts]
     return _padded([words for words, _ in found]), _padded([pieces for _, pieces in found])
 
@@ -101,10 +109,11 @@ def input_of(
     title: TitleTowerConfig,
     table: TableConfig,
     scales: dict[str, FieldScale],
+    reader: TextReader | None = None,
 ) -> ProductInput:
-    """Model input of some of the rows."""
+    """Model input of some of the rows; `reader` as for `text_input`."""
     some = rows.take(places)
-    words, pieces = text_input(some.titles, title)
+    words, pieces = text_input(some.titles, title, reader)
     values, numbers = table_input(some.fields, len(some), table, scales)
     owner = np.repeat(np.arange(len(some)), some.counts)
     return ProductInput(rows.pool[some.places], owner, words, pieces, values, numbers)

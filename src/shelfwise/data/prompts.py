@@ -1,12 +1,20 @@
-"""Prompts that ask for a class in words; the templates are data (`prompts.toml`)."""
+"""Prompts that ask for a class in words; the templates are data (`prompts.toml`, `product_prompts.toml`)."""
 
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
+
+from shelfwise.errors import ConfigError
+
+Templates = dict[str, tuple[str, ...]]
+"""Prompt templates by target, and those of all others under `default`; each has one `{}`."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +53,42 @@ def class_prompts(
 @cache
 def _data() -> dict[str, Any]:
     return tomllib.loads((files("shelfwise.data") / "prompts.toml").read_text(encoding="utf-8"))
+
+
+def read_templates(path: Path | None = None) -> Templates:
+    """The templates in a TOML file, or our own; ConfigError names what is wrong with the file."""
+    if path is None:
+        text = (files("shelfwise.data") / "product_prompts.toml").read_text(encoding="utf-8")
+    else:
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise ConfigError(f"zero_shot.templates '{path}' cannot be read: {why}") from None
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"zero_shot.templates '{path}': {error}") from None
+    for name, some in found.items():
+        if not isinstance(some, list) or not some:
+            raise ConfigError(f"zero_shot.templates '{path}': {name} is no list of templates")
+        for template in some:
+            if not isinstance(template, str) or template.count("{}") != 1:
+                raise ConfigError(
+                    f"zero_shot.templates '{path}': {name}: {template!r} must hold {{}} once, for a name"
+                )
+    return {name: tuple(some) for name, some in found.items()}
+
+
+def target_prompts(target: str, paths: Sequence[tuple[str, ...]], templates: Templates) -> ClassPrompts:
+    """Every template of a target filled with the name of every class; ConfigError where it has none.
+
+    A class is called by its last label; where two classes share that, by the one above it too."""
+    some = templates.get(target) or templates.get("default")
+    if some is None:
+        raise ConfigError(f"zero_shot.templates has neither '{target}' nor 'default'")
+    last = Counter(path[-1] for path in paths)
+    names = tuple(path[-1] if last[path[-1]] == 1 else f"{path[-1]} ({path[-2]})" for path in paths)
+    # `replace`, since a name may hold braces.
+    texts = tuple(tuple(template.replace("{}", name) for template in some) for name in names)
+    return ClassPrompts(names, texts)

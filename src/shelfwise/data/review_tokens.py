@@ -141,6 +141,15 @@ class TextReader:
             encodings,
         )
 
+    def first(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text's first window, special ones included; none of a text without any token."""
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        encodings = self.tokenizer.encode_batch_fast(clean, add_special_tokens=False)
+        return [
+            [*self.prefix, *encoding.ids[: self.room], *self.suffix] if encoding.ids else []
+            for encoding in encodings
+        ]
+
     def lengths(self, texts: Sequence[str]) -> Int64[ndarray, "N"]:
         """Tokens of each text, special ones not counted."""
         encodings = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)

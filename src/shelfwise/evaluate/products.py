@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int64, Shaped
 from numpy import ndarray
 
 from shelfwise.data.families import normalise_title
-from shelfwise.data.product_input import ProductInput, input_of, text_input
+from shelfwise.data.product_input import input_of
 from shelfwise.data.product_labels import labels_of
 from shelfwise.data.product_rows import ProductRows
 from shelfwise.data.taxonomy import Taxonomy
@@ -111,7 +111,8 @@ def ask_subsets(
     for start in range(0, len(rows), CHUNK):
         watch("asking the bundle", start / len(rows))
         places = np.arange(start, min(start + CHUNK, len(rows)))
-        known = predictor.encode(input_of(rows, places, config.title, config.table, reading.scales))
+        given = input_of(rows, places, config.title, config.table, reading.scales, predictor.reader)
+        known = predictor.encode(given)
         for subset in subsets:
             scores = predictor.scores(known, subset)
             for name, values in scores.probabilities.items():
@@ -229,7 +230,7 @@ def _by_name(
     queries = np.flatnonzero(counts >= NAMED_ROWS)
     if not len(queries) or len(pool) < NAMED_ROWS:
         return {}
-    vectors = embed_texts(predictor, [names[k] for k in queries])
+    vectors = predictor.embed_texts([names[k] for k in queries])
     relevant = relevance(top_rows(vectors, pool, 10), queries, groups)
     return {
         "precision@1": float(precision_at_k(relevant, 1).mean()),
@@ -237,19 +238,3 @@ def _by_name(
         "classes": len(queries),
         "pool": len(pool),
     }
-
-
-def embed_texts(predictor: ProductPredictor, texts: list[str]) -> Float[ndarray, "N E"]:
-    """Unit vectors of texts alone."""
-    config = predictor.bundle.config
-    words, pieces = text_input(texts, config.title)
-    fields = len(config.table.fields)
-    pixels = np.zeros(
-        (0, config.preprocess.height, config.preprocess.width, config.preprocess.channels), np.uint8
-    )
-    nothing = np.zeros((len(texts), fields), np.int64)
-    owner = np.zeros(0, np.int64)
-    given = ProductInput(pixels, owner, words, pieces, nothing, nothing.astype(np.float32))
-    vectors = predictor.scores(predictor.encode(given), ["text"]).vectors
-    assert vectors is not None
-    return vectors

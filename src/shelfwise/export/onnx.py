@@ -51,7 +51,8 @@ def export_graph(
     """Write `module` in evaluation mode to `path`; `inputs` has an example of each and its axes that vary."""
     module = module.eval()
     axes = tuple(dict.fromkeys(varying, torch.export.Dim.DYNAMIC) for _, varying in inputs.values())
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for talker in ("torch.onnx", "onnxscript"):
+        logging.getLogger(talker).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # onnxscript and torch warn about their own internals here, nothing that a user could change.
         warnings.simplefilter("ignore")

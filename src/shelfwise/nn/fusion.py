@@ -239,7 +239,30 @@ class Bottleneck(Refined):
         return tokens
 
 
-FUSIONS: dict[str, Callable[[tuple[str, ...], int], Late]] = {
+class UnitMean(nn.Module):
+    """The direction of the mean, with learned weights, of vectors that already share a space.
+
+    Begins as the plain mean: what a CLIP or SigLIP checkpoint says stays in its own space."""
+
+    def __init__(self, modalities: tuple[str, ...], width: int) -> None:
+        super().__init__()
+        self.modalities = modalities
+        self.scores = nn.Parameter(torch.zeros(len(modalities), 1))
+        self.nothing = nn.Parameter(torch.zeros(width))
+
+    def forward(self, parts: Parts) -> Float[Tensor, "B D"]:
+        """One unit vector a product, which does not depend on what absent parts hold."""
+        known = there({name: parts[name] for name in self.modalities})
+        units = [
+            F.normalize(parts[name].pooled.masked_fill(~parts[name].there.unsqueeze(1), 0).float(), dim=1)
+            for name in self.modalities
+        ]
+        weights = masked_softmax(self.scores, known.unsqueeze(2), 1)
+        mean = F.normalize((torch.stack(units, 1) * weights).sum(1), dim=1)
+        return torch.where(known.any(1, keepdim=True), mean, self.nothing)
+
+
+FUSIONS: dict[str, Callable[[tuple[str, ...], int], Late | UnitMean]] = {
     "picture": lambda _, width: Late(("picture",), width),  # whatever else there is: the baselines
     "text": lambda _, width: Late(("text",), width),
     "late": Late,
@@ -247,4 +270,5 @@ FUSIONS: dict[str, Callable[[tuple[str, ...], int], Late]] = {
     "gated": Gated,
     "cross_attention": CrossAttention,
     "bottleneck": Bottleneck,
+    "dual": UnitMean,
 }

@@ -36,7 +36,7 @@ def add_lora(module: nn.Module, rank: int) -> None:
     ]
     if not names:
         raise ConfigError(
-            "encoder.tuning is 'lora', but this checkpoint has no attention layers by a known name; "
+            "tuning is 'lora', but this checkpoint has no attention layers by a known name; "
             "use 'full' or 'frozen'"
         )
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names), module)

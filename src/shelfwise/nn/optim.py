@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from shelfwise.config import TrainConfig
+
+_LAYER = re.compile(r"\blayers?\.(\d+)\.")
 
 
 def orthogonalize(matrix: Float[Tensor, "M N"], steps: int = 3) -> Float[Tensor, "M N"]:
@@ -53,6 +56,14 @@ class Muon(torch.optim.Optimizer):
                 weight.add_(update.to(weight.dtype), alpha=-group["lr"])
 
 
+@runtime_checkable
+class Layered(Protocol):
+    """A model whose layers learn at rates of their own."""
+
+    def layer_rates(self) -> Mapping[str, float]:
+        """What a parameter's peak rate is multiplied by, by its name; 1 where it is not named."""
+
+
 def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """The optimizers of a run; every parameter group remembers its peak rate as `peak`.
 
@@ -74,6 +85,8 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.
     if config.optimizer == "adamw":
         if config.head_lr is not None:
             groups = [part for group in groups for part in _heads_apart(group, model, config.head_lr)]
+        if isinstance(model, Layered):
+            groups = [part for group in groups for part in _layers_apart(group, model, config.lr)]
         optimizers = [_adamw(groups, config.lr)]
     elif config.optimizer == "sgd":
         optimizers = [_sgd(groups, config.lr, config.momentum)]
@@ -90,9 +103,24 @@ def build_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.
     return optimizers
 
 
+def layer_rates(encoder: nn.Module, decay: float) -> dict[str, float]:
+    """What each parameter's rate is multiplied by: `decay` to the power of the layers above it.
+
+    Embeddings are the lowest layer; what stands on the last has the full rate (BEiT, arXiv:2106.08254)."""
+    names = [name for name, _ in encoder.named_parameters()]
+    found = {name: _LAYER.search(name) for name in names}
+    top = 1 + max((1 + int(layer[1]) for layer in found.values() if layer), default=0)
+    rates = {}
+    for name, layer in found.items():
+        low = "embedding" in name or "pre_layrnorm" in name
+        depth = int(layer[1]) + 1 if layer else 0 if low else top
+        rates[name] = decay ** (top - depth)
+    return rates
+
+
 def _heads_apart(group: dict[str, Any], model: nn.Module, head_lr: float) -> list[dict[str, Any]]:
     """A parameter group as two: the encoder's, and what stands on it at a rate of its own."""
-    encoder = {id(p) for name, p in model.named_parameters() if name.startswith("encoder.")}
+    encoder = {id(p) for name, p in model.named_parameters() if "encoder" in name.split(".")[:2]}
     below = [p for p in group["params"] if id(p) in encoder]
     above = [p for p in group["params"] if id(p) not in encoder]
     parts = [{**group, "params": below}, {**group, "params": above, "lr": head_lr}]
@@ -101,6 +129,17 @@ def _heads_apart(group: dict[str, Any], model: nn.Module, head_lr: float) -> lis
 
 def _adamw(groups: list[dict[str, Any]], lr: float) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.99), fused=True)
+
+
+def _layers_apart(group: dict[str, Any], model: nn.Module, lr: float) -> list[dict[str, Any]]:
+    """A parameter group as one for each rate that the model's layers ask for."""
+    assert isinstance(model, Layered)
+    named = model.layer_rates()
+    rates = {id(p): named.get(name, 1.0) for name, p in model.named_parameters()}
+    found: dict[float, list[Tensor]] = {}
+    for parameter in group["params"]:
+        found.setdefault(rates[id(parameter)], []).append(parameter)
+    return [{**group, "params": some, "lr": group.get("lr", lr) * rate} for rate, some in found.items()]
 
 
 def _sgd(groups: list[dict[str, Any]], lr: float, momentum: float) -> torch.optim.SGD:

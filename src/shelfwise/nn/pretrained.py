@@ -56,43 +56,27 @@ class PretrainedEncoder(nn.Module):
     def load(cls, name: str) -> PretrainedEncoder:
         """The encoder of a checkpoint (see `checkpoint_path`) with its weights in float32."""
         path = checkpoint_path(name)
-        with _explained(name), _quiet():
-            config = _without_dropout(AutoConfig.from_pretrained(path, trust_remote_code=False))
-            network, report = AutoModel.from_pretrained(
-                path,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-        missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
-        if missing:
-            raise DataError(f"checkpoint '{name}' lacks {len(missing)} weights, such as '{missing[0]}'")
-        return cls(network)
+        with explained(name), quiet():
+            config = _text_config(AutoConfig.from_pretrained(path, trust_remote_code=False))
+            return cls(read_network(AutoModel, path, config))
 
     @classmethod
     def blank(cls, architecture: dict[str, Any]) -> PretrainedEncoder:
         """An encoder of this `architecture` with random weights, for a state dict to be loaded into."""
         config = AutoConfig.for_model(**architecture)
-        return cls(AutoModel.from_config(_without_dropout(config), dtype=torch.float32))
+        return cls(AutoModel.from_config(_text_config(config), dtype=torch.float32))
 
     @property
     def architecture(self) -> dict[str, Any]:
         """What `blank` needs, as JSON values; it names no folder of this machine."""
-        config: Any = self.network.config
-        values = dict(config.to_dict())
-        for name in ("_name_or_path", "transformers_version", "dtype", "architectures"):
-            values.pop(name, None)
-        return values
+        return architecture_of(self.network)
 
     def plain_attention(self) -> None:
         """Make attention the products it is made of.
 
         The fused one exports to more and slower nodes, and on a CPU it goes back thirteen times as slowly as
         forth (torch 2.13, 80 tokens): without it a step of MiniLM's training takes three fifths."""
-        network: Any = self.network
-        network.set_attn_implementation("eager")
+        plain_attention(self.network)
 
     def forward(self, ids: Int64[Tensor, "B L"]) -> Float[Tensor, "B L D"]:
         """Token states. Those of padding mean nothing, those of a text do not depend on its padding."""
@@ -101,6 +85,40 @@ class PretrainedEncoder(nn.Module):
         known = known | ~known.any(1, keepdim=True)
         states: Tensor = self.network(input_ids=ids, attention_mask=known).last_hidden_state
         return states
+
+
+def read_network(kind: Any, path: str, config: Any, **arguments: Any) -> nn.Module:
+    """A network of transformers from the safetensors in `path`, in float32; DataError where it lacks weights.
+
+    `kind` is its class, or one of the automatic ones. A pooler may be missing: nothing here asks for it."""
+    network, report = kind.from_pretrained(
+        path,
+        config=config,
+        dtype=torch.float32,
+        use_safetensors=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+        **arguments,
+    )
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if missing:
+        raise DataError(f"lacks {len(missing)} weights, such as '{missing[0]}'")
+    found: nn.Module = network
+    return found
+
+
+def architecture_of(network: nn.Module) -> dict[str, Any]:
+    """The network's configuration as JSON values; it names no folder of this machine."""
+    config: Any = network.config
+    values = dict(config.to_dict())
+    for name in ("_name_or_path", "transformers_version", "dtype", "architectures"):
+        values.pop(name, None)
+    return values
+
+
+def plain_attention(network: Any) -> None:
+    """Make a transformers network's attention the products it is made of."""
+    network.set_attn_implementation("eager")
 
 
 def prepare_tuning(encoder: PretrainedEncoder, config: EncoderConfig) -> None:
@@ -137,7 +155,7 @@ def load_tokenizer(name: str) -> Tokenizer:
     """A checkpoint's own tokenizer, which neither pads nor truncates."""
     path = checkpoint_path(name)
     file = Path(path) / "tokenizer.json"
-    with _explained(name), _quiet():
+    with explained(name), quiet():
         if file.exists():
             tokenizer = Tokenizer.from_file(str(file))
         else:
@@ -189,7 +207,7 @@ def _from_hub(name: str) -> str:
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
+def explained(name: str) -> Iterator[None]:
     """What transformers and tokenizers say of a bad checkpoint, as a DataError of one line."""
     try:
         yield
@@ -205,7 +223,7 @@ def _explained(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars and load reports of transformers; what they tell is checked here."""
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -218,13 +236,18 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _without_dropout(config: Any) -> Any:
-    """The configuration of a text encoder with all dropout at 0: our dropout stands before the heads."""
+def _text_config(config: Any) -> Any:
+    """The configuration of a text encoder, without dropout; DataError where it is of something else."""
     wanted = (getattr(config, key, None) for key in ("vocab_size", "hidden_size"))
     if not all(isinstance(value, int) for value in wanted) or config.is_encoder_decoder:
         raise DataError(f"is no text encoder (its model_type is '{config.model_type}')")
     if config.pad_token_id is None:
         raise DataError("names no padding token; set pad_token_id in its config.json")
+    return without_dropout(config)
+
+
+def without_dropout(config: Any) -> Any:
+    """The configuration with all dropout at 0: our dropout stands before the heads."""
     for key, value in config.to_dict().items():
         if "drop" in key and isinstance(value, float):
             setattr(config, key, 0.0)

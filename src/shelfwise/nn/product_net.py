@@ -18,7 +18,9 @@ from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.nn.contrastive import Temperature
 from shelfwise.nn.fusion import FUSIONS, Encoded
 from shelfwise.nn.heads import HEADS
-from shelfwise.nn.product_towers import PictureTower, TableTower, TitleTower, gather_pictures
+from shelfwise.nn.optim import layer_rates
+from shelfwise.nn.product_encoders import PICTURES, TITLES, Architectures
+from shelfwise.nn.product_towers import TableTower, gather_pictures
 
 MODALITIES = ("picture", "text", "table")
 
@@ -51,6 +53,7 @@ class SharedSpace(nn.Module):
 
     def __init__(self, features: int, classes: int, width: int) -> None:
         super().__init__()
+        self.width = width
         self.norm = nn.LayerNorm(features)
         self.features = nn.Linear(features, width)
         self.classes = nn.Linear(classes, width, bias=False)
@@ -62,6 +65,18 @@ class SharedSpace(nn.Module):
         return F.normalize((self.features(self.norm(fused)) + self.classes(roots)).float(), dim=1)
 
 
+class OwnSpace(nn.Module):
+    """The space that a pair of pretrained towers brings: fused vectors are in it as they are."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def forward(self, fused: Float[Tensor, "B D"], _logits: Float[Tensor, "B K"]) -> Float[Tensor, "B D"]:
+        """The same."""
+        return fused
+
+
 class ProductNet(nn.Module):
     """Whatever is known of a product to logits of every target, and to a unit vector."""
 
@@ -71,12 +86,20 @@ class ProductNet(nn.Module):
         classes: Mapping[str, Taxonomy],
         mean: tuple[float, ...],
         std: tuple[float, ...],
+        architectures: Architectures | None = None,
     ) -> None:
-        """`classes` are each target's; the finest ones of the first target enter the shared space."""
+        """`classes` are each target's; the finest ones of the first target enter the shared space.
+
+        Pretrained towers are read from their checkpoints, or left blank where `architectures` tells them."""
         super().__init__()
-        width = config.fusion.width
-        self.picture = PictureTower(config.picture, width, mean, std)
-        self.title = TitleTower(config.title, width)
+        self.picture = PICTURES[config.picture.tower](config, (mean, std), architectures or {})
+        self.title = TITLES[config.title.tower](config, architectures or {})
+        dual = config.fusion.kind == "dual"
+        width: int = self.picture.width if dual else config.fusion.width  # type: ignore[assignment]
+        # Of encoders that learn as a whole.
+        self.decays = {
+            name: tower.layer_decay for name, tower in config.pretrained.items() if tower.tuning == "full"
+        }
         self.table = TableTower(config.table, width) if config.table.fields else None
         self.modalities = MODALITIES if self.table else MODALITIES[:2]
         self.fusion = FUSIONS[config.fusion.kind](self.modalities, width)
@@ -86,9 +109,19 @@ class ProductNet(nn.Module):
         )
         self.finest, finest = next(iter(classes.items()))
         shared = config.shared.loss != "none"
-        self.shared = SharedSpace(width, len(finest), config.shared.width) if shared else None
+        self.shared: OwnSpace | SharedSpace | None = None
+        if shared:
+            self.shared = OwnSpace(width) if dual else SharedSpace(width, len(finest), config.shared.width)
         start = (1 / 0.07, -10.0) if config.shared.loss == "infonce" else (10.0, -10.0)
         self.temperature = Temperature(*start) if shared else None
+
+    def layer_rates(self) -> dict[str, float]:
+        """What the rates of pretrained encoders' parameters are multiplied by; see `nn.optim.layer_rates`."""
+        return {
+            f"{tower}.encoder.{name}": rate
+            for tower, decay in self.decays.items()
+            for name, rate in layer_rates(self.get_submodule(f"{tower}.encoder"), decay).items()
+        }
 
     def encode(self, batch: ProductTensors) -> dict[str, Encoded]:
         """What each tower says of the products."""

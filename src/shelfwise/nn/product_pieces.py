@@ -39,6 +39,19 @@ class TitlePiece(nn.Module):
         return encoded.tokens, encoded.pooled
 
 
+class TokensPiece(nn.Module):
+    """A pretrained tower's ids, plus one, to tokens [B, L, D] and vectors [B, D]."""
+
+    def __init__(self, net: ProductNet) -> None:
+        super().__init__()
+        self.tower = net.title
+
+    def forward(self, words: Int64[Tensor, "B L"]) -> tuple[Tensor, Tensor]:
+        """Tokens and vectors."""
+        encoded: Encoded = self.tower(words)
+        return encoded.tokens, encoded.pooled
+
+
 class TablePiece(nn.Module):
     """Ids of values and numbers to tokens [B, F, D] and vectors [B, D]."""
 

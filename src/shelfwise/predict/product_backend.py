@@ -77,7 +77,9 @@ class OnnxProductBackend:
 
     def title(self, words: Int64[ndarray, "B L"], pieces: Int64[ndarray, "B S"]) -> tuple[ndarray, ndarray]:
         """Tokens and vectors."""
-        tokens, vectors = self._title.run(None, {"words": words, "pieces": pieces})
+        given = {"words": words, "pieces": pieces}
+        wanted = (entry.name for entry in self._title.get_inputs())  # a pretrained tower has no pieces
+        tokens, vectors = self._title.run(None, {name: given[name] for name in wanted})
         return tokens, vectors
 
     def table(

@@ -19,7 +19,8 @@ from shelfwise.predict.answer_files import (
     parquet_file,
     product_chunks,
 )
-from shelfwise.predict.products import CHUNK, ProductPredictor
+from shelfwise.predict.products import ASKED, CHUNK, ProductPredictor
+from shelfwise.predict.zero_shot import NamedClasses
 from shelfwise.schema import Product, ProductAnswer, RowError
 
 ENDS = ("known", "warnings", "error", "error_kind", "bundle")
@@ -31,18 +32,21 @@ def predict_products(
     out: Path,
     *,
     top: int = 3,
+    among: NamedClasses | None = None,
     watch: Callable[[Counts], None] = lambda _: None,
 ) -> Counts:
     """Answer for every row of a catalogue in bounded memory; `out` appears only when it is whole.
 
     A row that cannot be read is written with status `failed` and the reason. `watch` sees the counts
-    after every chunk."""
+    after every chunk; `among` as for `ProductPredictor.predict`."""
     check_suffix(out)
     check_out(out, "the catalogue", config.source)
     counts, targets = Counts(), tuple(predictor.bundle.reading.targets)
+    if among is not None:
+        targets = (*targets, ASKED)
     with replacing(out) as partial, _writer(out.suffix, partial, targets) as write:
         for rows in product_chunks(read_catalog(config), CHUNK):
-            answers = list(_answers(predictor, rows, image_root_of(config), top))
+            answers = list(_answers(predictor, rows, image_root_of(config), top, among))
             for answer in answers:
                 counts.add(answer)
             write([_row(answer, targets) for answer in answers])
@@ -51,10 +55,15 @@ def predict_products(
 
 
 def _answers(
-    predictor: ProductPredictor, rows: list[Product | RowError], root: Path, top: int
+    predictor: ProductPredictor,
+    rows: list[Product | RowError],
+    root: Path,
+    top: int,
+    among: NamedClasses | None,
 ) -> Iterator[ProductAnswer]:
     """Answers in the order of the rows."""
-    answered = predictor.predict((row for row in rows if isinstance(row, Product)), root, top=top)
+    usable = (row for row in rows if isinstance(row, Product))
+    answered = predictor.predict(usable, root, top=top, among=among)
     for row in rows:
         if isinstance(row, Product):
             yield next(answered)

@@ -20,14 +20,19 @@ from shelfwise.data.preprocess import Preprocessor
 from shelfwise.data.product_input import ProductInput, table_input, text_input
 from shelfwise.data.product_pictures import decode_pictures
 from shelfwise.data.product_rows import text_of_product
+from shelfwise.data.prompts import target_prompts
+from shelfwise.data.review_tokens import TextReader, load_tokenizer
 from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.decide.temperature import apply_temperature
-from shelfwise.errors import MissingExtraError
+from shelfwise.errors import BundleError, MissingExtraError
 from shelfwise.predict.product_backend import Known, OnnxProductBackend, ProductBackend, by_product
+from shelfwise.predict.zero_shot import NamedClasses, prompt_vectors
 from shelfwise.schema import LabelScore, Product, ProductAnswer, RowError, TargetAnswer
 
 CHUNK = 128
 """Products worked on at once: bounds the memory of a large request."""
+ASKED = "asked"
+"""The name, among the targets, of what was asked by `named` classes."""
 LIKELY = 0.5
 """Probability from which one of several values is stated."""
 
@@ -52,6 +57,8 @@ class ProductPredictor:
         self.bundle = bundle
         self._backend = backend
         config = bundle.config
+        self.reader = title_reader(bundle)
+        """How a pretrained title tower reads; None where titles are hashed."""
         self._preprocessor = Preprocessor(config.preprocess, max_pixels=config.data.max_pixels)
         self._trees = {
             name: Taxonomy(target.levels, target.paths) for name, target in bundle.reading.targets.items()
@@ -73,20 +80,36 @@ class ProductPredictor:
         return cls(bundle, TorchProductBackend(bundle))
 
     def predict(
-        self, products: Iterable[Product], image_root: Path, *, top: int = 3
+        self,
+        products: Iterable[Product],
+        image_root: Path,
+        *,
+        top: int = 3,
+        among: NamedClasses | None = None,
     ) -> Iterator[ProductAnswer]:
         """One answer for each product, in order, in bounded memory; one that cannot be answered fails alone.
 
-        A picture that cannot be used is the warning `picture_skipped` where something else is known."""
+        A picture that cannot be used is the warning `picture_skipped` where something else is known. With
+        `among`, what `named` makes, those classes are compared too, under `asked`."""
         remaining = iter(products)
         row = 2
         while chunk := list(islice(remaining, CHUNK)):
-            yield from self._answers(chunk, image_root, row, top)
+            yield from self._answers(chunk, image_root, row, top, among)
             row += len(chunk)
 
     def read(self, products: Sequence[Product], image_root: Path = Path()) -> ProductInput:
         """Raw input of products as `predict` reads them; pictures that cannot be used are left out."""
         return self._input(products, image_root, 2)[0]
+
+    def named(self, names: Sequence[str]) -> NamedClasses:
+        """Classes by name alone, whether or not they were learned, to be compared in the shared space.
+
+        A `dual` bundle asks by its templates; others by the bare name, unless they were given templates:
+        their space learned from titles, which are no prompts. BundleError where there is no shared space."""
+        templates = self.bundle.reading.templates or {"default": ("{}",)}
+        prompts = target_prompts(ASKED, [(name,) for name in names], templates)
+        vectors = prompt_vectors(self.embed_texts, prompts.texts)
+        return NamedClasses(tuple(names), vectors, self.bundle.reading.scale)
 
     def scores(self, known: dict[str, Known], only: Sequence[str] | None = None) -> ProductScores:
         """Calibrated probabilities and vectors; with `only` as if that was all that is known."""
@@ -114,6 +137,24 @@ class ProductPredictor:
             known["table"] = _present(*backend.table(given.values, given.numbers), given.values > 0)
         return known
 
+    def embed_texts(self, texts: Sequence[str]) -> Float[ndarray, "N E"]:
+        """Unit vectors of texts alone; BundleError where the bundle has no shared space."""
+        bundle = self.bundle
+        if not bundle.reading.shared:
+            raise BundleError(f"bundle '{bundle.path}' has no shared space; train it with shared.loss")
+        config, size = bundle.config, bundle.config.preprocess
+        parts = [np.zeros((0, bundle.reading.shared), np.float32)]
+        for start in range(0, len(texts), CHUNK):
+            words, pieces = text_input(texts[start : start + CHUNK], config.title, self.reader)
+            nothing = np.zeros((len(words), len(config.table.fields)), np.int64)
+            pixels = np.zeros((0, size.height, size.width, size.channels), np.uint8)
+            owner, numbers = np.zeros(0, np.int64), nothing.astype(np.float32)
+            given = ProductInput(pixels, owner, words, pieces, nothing, numbers)
+            vectors = self.scores(self.encode(given), ["text"]).vectors
+            assert vectors is not None
+            parts.append(vectors)
+        return np.concatenate(parts)
+
     def _scaled(
         self, target: TargetInfo, logits: Float[ndarray, "B K"], there: dict[str, Bool[ndarray, "B"]]
     ) -> Float[ndarray, "B K"]:
@@ -125,25 +166,36 @@ class ProductPredictor:
         return np.asarray(logits / by_row[:, None])
 
     def _answers(
-        self, products: Sequence[Product], image_root: Path, row: int, top: int
+        self,
+        products: Sequence[Product],
+        image_root: Path,
+        row: int,
+        top: int,
+        among: NamedClasses | None,
     ) -> Iterator[ProductAnswer]:
         given, notes, errors = self._input(products, image_root, row)
         scores = self.scores(self.encode(given))
         label = self.bundle.label
+        compared: ndarray = np.zeros(0)
+        if among is not None and scores.vectors is not None:
+            compared = among.probabilities(scores.vectors)
         for place, product in enumerate(products):
             known = tuple(name for name, rows in scores.known.items() if rows[place])
             if not known:
                 kind, why = errors[place] or ("nothing_known", "it has neither a usable picture nor a title")
                 yield ProductAnswer(id=product.id, status="failed", error=why, error_kind=kind, bundle=label)
                 continue
+            said = {
+                name: self._said(name, target, scores.probabilities[name][place], top)
+                for name, target in self.bundle.reading.targets.items()
+            }
+            if among is not None:
+                said[ASKED] = _compared(among.names, compared[place], top)
             yield ProductAnswer(
                 id=product.id,
                 status="ok",
                 known=known,
-                targets={
-                    name: self._said(name, target, scores.probabilities[name][place], top)
-                    for name, target in self.bundle.reading.targets.items()
-                },
+                targets=said,
                 warnings=notes[place],
                 bundle=label,
             )
@@ -170,7 +222,8 @@ class ProductPredictor:
             notes.append((*(warning.kind for warning in warnings), *("picture_skipped" for _ in bad)))
             errors.append(_reason(bad))
         shape = (0, config.preprocess.height, config.preprocess.width, config.preprocess.channels)
-        words, pieces = text_input([text_of_product(product) for product in products], config.title)
+        texts = [text_of_product(product) for product in products]
+        words, pieces = text_input(texts, config.title, self.reader)
         fields = {name: tuple(p.fields.get(name) for p in products) for name in config.table.fields}
         scales = self.bundle.reading.scales
         values, numbers = table_input(fields, len(products), config.table, scales)
@@ -206,6 +259,24 @@ def _calibrated(target: TargetInfo, logits: Float[ndarray, "B K"]) -> Float[ndar
     if target.several:
         return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
     return apply_temperature(logits, 1.0)
+
+
+def _compared(names: Sequence[str], probabilities: Float[ndarray, "K"], top: int) -> TargetAnswer:
+    """Which of the named classes fits best."""
+    order = np.argsort(-probabilities, kind="stable")[: max(1, top)]
+    best = tuple(
+        LabelScore(label=names[k], probability=min(1.0, float(probabilities[k]))) for k in order.tolist()
+    )
+    return TargetAnswer(labels=(best[0].label,), probabilities=(best[0].probability,), top=best)
+
+
+def title_reader(bundle: ProductsBundle) -> TextReader | None:
+    """How the bundle's pretrained title tower reads a text; None where titles are hashed."""
+    if bundle.config.title.tower != "pretrained":
+        return None
+    if "tokenizer.json" not in bundle.meta.files or not bundle.reading.max_tokens:
+        raise BundleError(f"bundle '{bundle.path}' has no tokenizer for its titles; copy or train it again")
+    return TextReader(load_tokenizer(bundle.path / "tokenizer.json"), bundle.reading.max_tokens)
 
 
 def _present(tokens: ndarray, vectors: ndarray, present: Bool[ndarray, "B T"]) -> Known:

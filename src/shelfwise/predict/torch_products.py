@@ -19,7 +19,12 @@ from shelfwise.predict.product_backend import Known
 def load_product_net(bundle: ProductsBundle) -> ProductNet:
     """The bundle's network with its weights, in evaluation mode; BundleError where they are another's."""
     classes = {name: taxonomy_of(target) for name, target in bundle.reading.targets.items()}
-    net = ProductNet(bundle.config, classes, bundle.meta.mean, bundle.meta.std)
+    meta, architectures = bundle.meta, bundle.reading.architectures
+    if missing := bundle.config.pretrained.keys() - architectures.keys():
+        raise BundleError(
+            f"bundle '{bundle.path}' does not describe its {min(missing)} tower; train it again"
+        )
+    net = ProductNet(bundle.config, classes, meta.mean, meta.std, architectures)
     try:
         net.load_state_dict(load_file(bundle.path / "model.safetensors"))
     except (OSError, RuntimeError, SafetensorError) as error:

@@ -111,8 +111,8 @@ def step_seed(seed: int, step: int, rank: int = 0) -> int:
 
 
 def total_steps(config: TrainConfig, batches_per_epoch: int) -> int:
-    """Steps of the whole run; at least one."""
-    return max(1, round(config.epochs * batches_per_epoch))
+    """Steps of the whole run; at least one, unless no epochs are asked for."""
+    return max(1, round(config.epochs * batches_per_epoch)) if config.epochs else 0
 
 
 def train_steps(run: Run, loader: Loader, objective: Objective) -> Iterator[StepRecord]:

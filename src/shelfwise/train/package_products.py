@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from shelfwise.bundle import BundleInfo, ProductsBundle, write_bundle
@@ -21,9 +22,11 @@ from shelfwise.nn.product_pieces import (
     PicturePiece,
     TablePiece,
     TitlePiece,
+    TokensPiece,
     WholeNet,
     fusion_inputs,
 )
+from shelfwise.nn.product_towers import TitleTower
 from shelfwise.train.product_card import product_card
 
 WEIGHTS = "model.safetensors"
@@ -37,16 +40,19 @@ def package_products(
     info: BundleInfo,
     config: ProductsConfig,
     sample: ProductTensors,
+    tokenizer: Tokenizer | None = None,
     journal: Path | None,
     path: Path,
     known: KnownProducts | None = None,
 ) -> ProductsBundle:
     """Export the network and write the bundle at `path`; BundleError where a graph differs from torch.
 
-    `sample` holds at least two products that the comparisons run on. The largest differences are kept in
+    `sample` holds at least two products that the comparisons run on; `tokenizer` is a pretrained title
+    tower's. The largest differences are kept in
     the bundle's info: from torch under `parity`, of 16-bit weights from the trained ones under `weights`.
     `known` are training products that the bundle keeps to say what a product is like."""
     net = net.cpu().float().eval()
+    _simplify(net)
     parts = (sample.pixels, sample.owner, sample.words, sample.pieces, sample.values, sample.numbers)
     whole, kind, change = halved(WholeNet(net), [parts], _links(net))
     net = whole.net  # type: ignore[assignment]
@@ -65,6 +71,9 @@ def package_products(
         if known is not None:
             write_known_products(known, folder / NEIGHBOURS)
             files[NEIGHBOURS] = folder / NEIGHBOURS
+        if tokenizer is not None:
+            tokenizer.save(str(folder / "tokenizer.json"))
+            files["tokenizer.json"] = folder / "tokenizer.json"
         if journal is not None and journal.exists():
             files["journal.jsonl"] = journal
         weights = {"type": str(kind).removeprefix("torch."), "largest_change": change}
@@ -72,6 +81,15 @@ def package_products(
         bundle = write_bundle(path, info=info, config=config, files=files, card=product_card(info, config))
     assert isinstance(bundle, ProductsBundle)
     return bundle
+
+
+def _simplify(net: ProductNet) -> None:
+    """Pretrained encoders that remember nothing, with attention as plain products: fewer and faster nodes."""
+    for tower in (net.picture, net.title):
+        if hasattr(tower, "memory"):
+            tower.memory = None  # type: ignore[assignment]
+        if simplify := getattr(getattr(tower, "encoder", None), "plain_attention", None):
+            simplify()
 
 
 def _graphs(
@@ -82,20 +100,19 @@ def _graphs(
     plain: list[Link] = [_plain] * 2
     with torch.no_grad():
         encoded = net.encode(sample)
+    # Cloned, since tokens may be views of vectors, which torch would not see as inputs of their own.
     fused: Named = {
-        name: (value, (0, 1) if value.ndim > 1 and not name.endswith("_vector") else (0,))
+        name: (value.clone(), (0, 1) if value.ndim > 1 and not name.endswith("_vector") else (0,))
         for name, value in fusion_inputs(net, encoded).items()
     }
+    titles: Named = {"words": (sample.words, (0, 1)), "pieces": (sample.pieces, (0, 1))}
+    title: nn.Module = TitlePiece(net)
+    if not isinstance(net.title, TitleTower):
+        title, titles = TokensPiece(net), {"words": titles["words"]}
     outputs = [*net.heads, *(["vectors"] if net.shared is not None else [])]
     graphs: list[tuple[str, nn.Module, Named, list[str], list[Link]]] = [
         ("picture", PicturePiece(net), {"pixels": (sample.pixels, (0,))}, both, plain),
-        (
-            "title",
-            TitlePiece(net),
-            {"words": (sample.words, (0, 1)), "pieces": (sample.pieces, (0, 1))},
-            both,
-            plain,
-        ),
+        ("title", title, titles, both, plain),
         ("fuse", FusionPiece(net), fused, outputs, _links(net)),
     ]
     if net.table is not None:

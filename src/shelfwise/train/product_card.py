@@ -23,6 +23,7 @@ def product_card(info: BundleInfo, config: ProductsConfig) -> str:
         f"{rows.get('validation', 0):,} held out for validation and calibration.",
         f"- Pictures: {preprocess.width}x{preprocess.height}, {preprocess.channels} channel(s), "
         f"prepared by `{preprocess.fit}`.",
+        *_towers(info),
         f"- Recipe: fusion `{config.fusion.kind}`, {recipe.epochs:g} epochs, seed {recipe.seed}; "
         "the whole configuration is in `config.json`.",
         *([f"- Cost: {cost['cpu_seconds']:.0f} CPU-seconds, {cost['steps']} steps."] if cost else []),
@@ -42,6 +43,18 @@ def _said(target: TargetInfo) -> str:
     kind = "several of" if target.several else "one of"
     path = f" ({' > '.join(target.levels)})" if len(target.levels) > 1 else ""
     return f"{kind} {len(target.paths)} classes{path}"
+
+
+def _towers(info: BundleInfo) -> list[str]:
+    """A line for each tower that others trained, and one for how far the network was moved back to them."""
+    lines = [
+        f"- The {name} tower is from `{told['checkpoint']}` ({told['tuning']}; sha256 of its weights "
+        f"`{told['weights_sha256'][:16]}...`): its licence and its biases come with it."
+        for name, told in info.info.get("checkpoints", {}).items()
+    ]
+    if wise := info.info.get("wise"):
+        lines.append(f"- Weights: {wise['alpha']:g} of the way from zero-shot to trained (WiSE-FT).")
+    return lines
 
 
 def _figures(info: BundleInfo) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from shelfwise.config import ProductsConfig
+from shelfwise.config import ProductsConfig, TitleTowerConfig
 from shelfwise.data.product_input import FieldScale, field_scales, table_input, text_input
 from shelfwise.data.product_labels import classes_of, labels_of
 from shelfwise.data.product_rows import ProductParts, ProductRows, load_products
+from shelfwise.data.review_tokens import TextReader, choose_max_tokens
 from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.errors import ConfigError, ErrorBudgetError
@@ -41,6 +42,8 @@ class ProductInputs:
     ids: tuple[str, ...] = ()
     titles: tuple[str, ...] = ()
     """Of the training products, for those who want to know what a product is like."""
+    reader: TextReader | None = None
+    """How a pretrained title tower reads."""
 
 
 def load_product_inputs(config: ProductsConfig, *, max_errors: int = 0) -> ProductInputs:
@@ -70,10 +73,35 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
     if len(train.places):
         statistics = pixel_statistics(_chunks(train))
         mean, std = tuple(map(float, statistics.mean)), tuple(map(float, statistics.std))
-    parts = [product_data(found.parts[part], config, classes, scales) for part in ("train", "validation")]
+    reader = title_reader(config.title, train.titles)
+    parts = [
+        product_data(found.parts[part], config, classes, scales, reader) for part in ("train", "validation")
+    ]
     return ProductInputs(
-        parts[0], parts[1], classes, scales, mean, std, Path(source).name, train.ids, train.titles
+        parts[0], parts[1], classes, scales, mean, std, Path(source).name, train.ids, train.titles, reader
     )
+
+
+def title_reader(config: TitleTowerConfig, texts: Sequence[str]) -> TextReader | None:
+    """How the pretrained title tower reads, by the lengths of the training texts; None for hashed titles.
+
+    ConfigError where more tokens are asked for than the checkpoint knows places for."""
+    if config.tower != "pretrained":
+        return None
+    from shelfwise.nn.pretrained import load_tokenizer
+    from shelfwise.nn.pretrained_halves import text_limit
+
+    assert config.checkpoint is not None
+    limit = text_limit(config.checkpoint)  # first, since it tells what reads no texts
+    tokenizer = load_tokenizer(config.checkpoint)
+    if config.max_tokens is not None and config.max_tokens > limit:
+        raise ConfigError(
+            f"title.max_tokens is {config.max_tokens}, but '{config.checkpoint}' reads at most {limit}"
+        )
+    reader = TextReader(tokenizer, limit)
+    longest = min(config.longest, limit)
+    lengths = reader.lengths(texts) + len(reader.prefix) + len(reader.suffix)
+    return TextReader(tokenizer, config.max_tokens or choose_max_tokens(lengths, longest=longest))
 
 
 def product_data(
@@ -81,9 +109,10 @@ def product_data(
     config: ProductsConfig,
     classes: Mapping[str, Taxonomy],
     scales: dict[str, FieldScale],
+    reader: TextReader | None = None,
 ) -> ProductData:
     """Products as the loader cuts batches from them; those of one family have one key."""
-    words, pieces = text_input(rows.titles, config.title)
+    words, pieces = text_input(rows.titles, config.title, reader)
     values, numbers = table_input(rows.fields, len(rows), config.table, scales)
     families = {name: number for number, name in enumerate(dict.fromkeys(rows.families))}
     return ProductData(
@@ -101,7 +130,8 @@ def product_data(
 
 def fingerprint(config: ProductsConfig, data: ProductData) -> dict[str, Any]:
     """What must be the same when a run goes on: all settings that change its weights, and the data."""
-    sections = {"preprocess", "picture", "title", "table", "fusion", "shared", "augment", "train", "split"}
+    sections = {"preprocess", "picture", "title", "table", "fusion", "shared", "zero_shot", "augment"}
+    sections |= {"train", "split"}
     dumped = config.model_dump(mode="json", include=sections)
     for free in ("device", "threads", "checkpoint_every", "keep", "tensorboard", "loader", "workers"):
         del dumped["train"][free]

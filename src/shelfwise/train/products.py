@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from shelfwise.bundle import BundleInfo, ProductsBundle, ProductsInfo, TargetInf
 from shelfwise.bundle.neighbours import KnownProducts
 from shelfwise.config import ProductsConfig
 from shelfwise.data.product_rows import pictures_of
+from shelfwise.data.prompts import Templates
 from shelfwise.data.taxonomy import balanced_rows
 from shelfwise.decide.temperature import fit_temperature
 from shelfwise.errors import ConfigError
@@ -31,6 +34,15 @@ from shelfwise.train.product_inputs import ProductInputs, fingerprint, load_prod
 from shelfwise.train.product_objective import LearnProducts, Subset, subsets
 from shelfwise.train.product_start import start_from
 from shelfwise.train.start import finished, pick_device, prepare_folder, set_threads
+from shelfwise.train.tower_tuning import (
+    architectures,
+    checkpoints,
+    normalisation,
+    prepare_towers,
+    remember,
+    settle,
+)
+from shelfwise.train.zero_shot import begin_zero_shot, mix, prompt_templates
 
 log = logging.getLogger(__name__)
 BATCH = 256
@@ -62,10 +74,12 @@ def train_products(
     keep_freed_memory()
     data = inputs or load_product_inputs(config, max_errors=max_errors)
     log.info("%d products to train on, %d to validate", len(data.train), len(data.validation))
+    templates = prompt_templates(config)  # before the training, so that a wrong file is told at once
     with join(pick_device(config.train.device).type) as ranks:
         net, fitted, run = _fit(config, data, out, ranks, resume=resume, init_from=init_from, watch=watch)
         if ranks.first:
-            _package(net, fitted, run, config, data, out, began)
+            cost = training_cost(run, fitted, began)
+            _package(net, config, data, out, device=run.device, cost=cost, templates=templates)
     bundle = open_bundle(out / "bundle")
     assert isinstance(bundle, ProductsBundle)
     return bundle
@@ -73,15 +87,18 @@ def train_products(
 
 def _package(
     net: ProductNet,
-    fitted: Fitted,
-    run: Run,
     config: ProductsConfig,
     data: ProductInputs,
     out: Path,
-    began: float,
+    *,
+    device: torch.device,
+    cost: dict[str, Any],
+    templates: Templates,
 ) -> None:
     """Judge the trained network on validation and write `out/bundle`."""
-    accuracy, temperature = _judged(net, data.validation, config)
+    mixed = mix(net, config, data, lambda: accuracy_of(net, data.validation, device))
+    accuracy, temperature = _judged(net.cpu(), data.validation, config)
+    mean, std = normalisation(net)
     info = BundleInfo(
         name=config.name,
         version="",
@@ -90,19 +107,25 @@ def _package(
         classes=tuple(" > ".join(path) for path in data.classes[net.finest].paths),
         source=data.source,
         task="products",
-        mean=data.mean,
-        std=data.std,
+        mean=mean,
+        std=std,
         temperature=temperature[net.finest]["+".join(net.fusion.modalities)],
         products=ProductsInfo(
             modalities=net.modalities,
             targets={name: _target(name, config, data, temperature[name]) for name in data.classes},
             scales=data.scales,
-            shared=config.shared.width if net.shared is not None else 0,
+            shared=net.shared.width if net.shared is not None else 0,
+            scale=net.temperature().item() if net.temperature is not None else 1.0,
+            templates=templates,
+            architectures=architectures(net, config),
+            max_tokens=data.reader.max_tokens if data.reader is not None else 0,
         ),
         info={
-            "training": training_cost(run, fitted, began),
+            "training": cost,
             "validation": accuracy,
             "rows": {"train": len(data.train), "validation": len(data.validation)},
+            **({"checkpoints": checkpoints(config)} if config.pretrained else {}),
+            **mixed,
         },
     )
     some = data.validation if len(data.validation) > 1 else data.train
@@ -112,6 +135,7 @@ def _package(
         info=info,
         config=config,
         sample=sample,
+        tokenizer=data.reader.tokenizer if data.reader is not None else None,
         journal=out / "journal.jsonl",
         path=out / "bundle",
         known=_known_products(net, config, data),
@@ -139,7 +163,11 @@ def _fit(
     net = ProductNet(config, data.classes, data.mean, data.std)
     if init_from is not None:
         start_from(net, init_from, {name: classes.paths for name, classes in data.classes.items()})
+    if config.fusion.kind == "dual":
+        begin_zero_shot(net, config, data)
+    prepare_towers(net, config, ranks.device)
     run = Run(net, config.train, ranks.device, ranks=ranks)
+    remember(net, config, ranks.device, chain(in_order(data.train), in_order(data.validation)))
     loader = ProductLoader(
         data.train, size, seed=seed, augment=config.augment, weights=chances(config, data), ranks=ranks
     )
@@ -154,7 +182,8 @@ def _fit(
         watch=watch,
     )
     load_weights(net, fitted.weights)
-    return net.cpu(), fitted, run
+    settle(net, config)
+    return net, fitted, run
 
 
 def adjustments(config: ProductsConfig, data: ProductInputs) -> dict[str, Tensor]:
@@ -178,20 +207,27 @@ def chances(config: ProductsConfig, data: ProductInputs) -> ndarray | None:
 
 def finest_accuracy(data: ProductData) -> Validation | None:
     """Accuracy of the first target's finest level, from all that is known; None without any such label."""
-    name = next(iter(data.labels))
-    truth = data.labels[name][:, -1]
-    if not (truth >= 0).any():
+    if not (data.labels[next(iter(data.labels))][:, -1] >= 0).any():
         return None
 
     def score(run: Run) -> float:
         with evaluating(run) as model:
             assert isinstance(model, ProductNet)
-            logits = answers(model, data, run.device, [model.fusion.modalities])[model.fusion.modalities][
-                name
-            ]
-        return float((logits.argmax(1) == truth)[truth >= 0].mean())
+            found = accuracy_of(model, data, run.device)
+        return 0.0 if found is None else found
 
     return Validation("accuracy", score)
+
+
+def accuracy_of(net: ProductNet, data: ProductData, device: torch.device) -> float | None:
+    """The same of a network as it is."""
+    name = next(iter(data.labels))
+    truth = data.labels[name][:, -1]
+    if not (truth >= 0).any():
+        return None
+    everything = net.fusion.modalities
+    logits = answers(net, data, device, [everything])[everything][name]
+    return float((logits.argmax(1) == truth)[truth >= 0].mean())
 
 
 @torch.no_grad()
