@@ -161,10 +161,10 @@ def _fit(
         )
     torch.manual_seed(seed)
     net = ProductNet(config, data.classes, data.mean, data.std)
-    if init_from is not None:
-        start_from(net, init_from, {name: classes.paths for name, classes in data.classes.items()})
     if config.fusion.kind == "dual":
         begin_zero_shot(net, config, data)
+    if init_from is not None:
+        start_from(net, init_from, {name: classes.paths for name, classes in data.classes.items()})
     prepare_towers(net, config, ranks.device)
     run = Run(net, config.train, ranks.device, ranks=ranks)
     remember(net, config, ranks.device, chain(in_order(data.train), in_order(data.validation)))
