@@ -273,7 +273,9 @@ def test_layers_of_a_wholly_tuned_tower_have_rates_of_their_own(
 @pytest.mark.parametrize(
     ("towers", "error", "said"),
     [
-        ({"title": ("bert", {"checkpoint": "./none"})}, DataError, "'./none' is not a folder"),
+        ({"title": ("bert", {"checkpoint": "./none"})}, DataError, "checkpoint './none' is not a folder"),
+        ({"title": ("bert", {"checkpoint": "a/none"})}, DataError, "checkpoint 'a/none' is no folder here"),
+        ({"picture": ("clip", {"checkpoint": "a/none"})}, DataError, "checkpoint 'a/none' is no folder"),
         ({"title": ("bert", {"max_tokens": 65})}, ConfigError, "reads at most 64"),
         (
             {"picture": ("vit", {}), "preprocess": {"height": 20}},
@@ -295,6 +297,7 @@ def test_a_checkpoint_that_cannot_be_used_is_one_line_before_training(
     with pytest.raises(error) as caught:
         train_products(config_of(table, checkpoints, **towers), tmp_path)
     assert said in str(caught.value)
+    assert str(caught.value).count("checkpoint '") <= 1
     assert "\n" not in str(caught.value)
 
 

@@ -180,8 +180,9 @@ TextEncoder = TextHalf | MeanText
 
 def load_text(name: str) -> TextEncoder:
     """What reads texts in a checkpoint: the text half of CLIP and SigLIP, else a text encoder."""
+    path = checkpoint_path(name)
     with explained(name):
-        kind = AutoConfig.from_pretrained(checkpoint_path(name), trust_remote_code=False).model_type
+        kind = AutoConfig.from_pretrained(path, trust_remote_code=False).model_type
     if kind in TEXTS:
         return TextHalf(_load(name, TEXTS, "text_config", "reads texts"))
     return MeanText(PretrainedEncoder.load(name))
@@ -216,8 +217,9 @@ def pixel_scale(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 def pair_scale(name: str) -> tuple[float, float]:
     """1/temperature and bias by which a CLIP or SigLIP compares pictures with texts; CLIP's bias is 0."""
     found = {"logit_scale": math.log(1 / 0.07), "logit_bias": 0.0}
+    folder = Path(checkpoint_path(name))
     with explained(name):
-        for file in sorted(Path(checkpoint_path(name)).glob("*.safetensors")):
+        for file in sorted(folder.glob("*.safetensors")):
             with safe_open(file, "pt") as weights:
                 for key in found.keys() & set(weights.keys()):
                     found[key] = float(weights.get_tensor(key).float())
@@ -226,8 +228,9 @@ def pair_scale(name: str) -> tuple[float, float]:
 
 def text_limit(name: str) -> int:
     """Tokens that a checkpoint's text encoder can read at once; its weights are not read."""
+    path = checkpoint_path(name)
     with explained(name), quiet():
-        config = AutoConfig.from_pretrained(checkpoint_path(name), trust_remote_code=False)
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
         half = getattr(config, "text_config", config)
         with torch.device("meta"):
             return blank_text(half.to_dict()).longest

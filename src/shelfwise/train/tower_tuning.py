@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +15,9 @@ from shelfwise.nn.fusion import Refined
 from shelfwise.nn.product_loader import ProductBatch
 from shelfwise.nn.product_net import ProductNet
 
-KEPT = ("level", "flip", "pad", "erase")
+log = logging.getLogger(__name__)
+
+CHANGING = ("level", "flip", "pad", "erase")
 """Settings of augmentation that change a picture."""
 
 
@@ -50,6 +53,7 @@ def remember(
         found[name].memory = FeatureMemory()
     if not frozen:
         return
+    log.info("encoding every text and picture once by what is frozen: %s", ", ".join(sorted(frozen)))
     net.eval()
     with torch.no_grad():
         for batch in batches:
@@ -63,7 +67,7 @@ def remember(
 def changes(augment: AugmentConfig) -> bool:
     """Whether training pictures are ever anything else than they are."""
     plain = AugmentConfig()
-    return any(getattr(augment, name) != getattr(plain, name) for name in KEPT)
+    return any(getattr(augment, name) != getattr(plain, name) for name in CHANGING)
 
 
 def settle(net: ProductNet, config: ProductsConfig) -> None:
