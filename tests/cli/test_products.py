@@ -70,8 +70,10 @@ def test_every_target_is_measured_from_every_subset(
     assert found["retrieval"]["name_to_picture"]["classes"] == 4
     assert found["retrieval"]["title_to_picture"]["recall@10"]["value"] > 0.2
     assert found["data"]["rows"] == found["data"]["pictures"]
-    code, _, err = run("evaluate", tiny_products_bundle, tiny_products_bundle, config, "--out", "found")
-    assert (code, "one at a time" in err) == (2, True)
+    assert "report:  found/report.html\nmetrics: found/metrics.json\n" in out
+    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == [
+        "accuracy.png", "learning_curves.png", "metrics.json", "reliability.png", "report.html", "rows.png",
+    ]  # fmt: skip
 
 
 def test_a_product_is_told_by_picture_title_or_both(
