@@ -32,9 +32,12 @@ def evaluate_products_bundles(
 ) -> int:
     """Measure one bundle, or compare two; how many rows could not be read."""
     from shelfwise.data.catalog import resolve
+    from shelfwise.evaluate.product_pairs import shared_targets
     from shelfwise.predict.products import ProductPredictor
 
     predictors = [ProductPredictor.load(Path(path), threads=threads) for path in bundles]
+    if len(predictors) == 2:  # refuse now, and not after reading
+        shared_targets(*(predictor.bundle for predictor in predictors))
     data = resolve(catalog, folders=data_folders())
     out.mkdir(parents=True, exist_ok=True)  # or fail now, and not after the work
     watch("reading the catalogue", 0.0)

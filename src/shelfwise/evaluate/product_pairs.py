@@ -48,7 +48,7 @@ def compare_products(
     is A or B where the interval leaves 0 out, else neither. DataError where the bundles share no target, or
     a shared target's classes or the rows differ."""
     a, b = first.bundle, second.bundle
-    shared = _shared_targets(a, b)
+    shared = shared_targets(a, b)
     other = rows if rows_of_second is None else rows_of_second
     if other.ids != rows.ids:
         raise DataError(
@@ -89,7 +89,7 @@ def compare_products(
     return found
 
 
-def _shared_targets(a: ProductsBundle, b: ProductsBundle) -> list[str]:
+def shared_targets(a: ProductsBundle, b: ProductsBundle) -> list[str]:
     """The targets of both bundles, by name; DataError where there is none, or where one's classes differ."""
     targets, others = a.reading.targets, b.reading.targets
     shared = [name for name in targets if name in others]

@@ -117,10 +117,11 @@ def verdict(metrics: dict[str, Any]) -> dict[str, str] | None:
     by = f"{points(difference['value'])} points"
     if difference["ci95"]:
         by += f" (95% interval {' to '.join(points(bound) for bound in difference['ci95'])})"
+    chance = "at least as good" if difference["value"] >= 0 else "not quite as good"
     end = {
-        "better": "so together they are at least as good as the best one, and better.",
-        "alike": "which does not tell them apart: together they are as good, as far as these products show.",
-        "worse": f"so together they are not at least as good as the best one: {best} alone is better.",
+        "better": f"so together they are better than {best} alone.",
+        "alike": f"so together they are {chance} here, and chance may have made the difference.",
+        "worse": f"so together they are not at least as good: {best} alone is better.",
     }[row["verdict"]]
     text = (
         f"Of {name}, {_listed(metrics['modalities'])} together have an {what} of "
