@@ -114,11 +114,13 @@ def _compare(
         watch=watch,
     )
     page = write_product_comparison(found, out)
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for target, subset, row in measured(found):
-        name = "accuracy" if "accuracy" in row["metrics"] else "micro_f1"
-        lines.append((target, subset.replace("+", " + "), *_difference(row["metrics"][name])))
-    title = f"A {first.bundle.label}, B {second.bundle.label}: accuracy, of several values F1"
+        several = "accuracy" not in row["metrics"]
+        figure = row["metrics"]["micro_f1" if several else "accuracy"]
+        name = f"{target} (F1)" if several else target
+        lines.append((name, subset.replace("+", " + "), *_difference(figure)))
+    title = f"A {first.bundle.label}, B {second.bundle.label}: accuracy"
     table(title, lines, ("target", "from", "A", "B", "B - A, 95% interval", "better"))
     print(f"report:  {page}\nmetrics: {out / 'comparison.json'}")
 
