@@ -134,6 +134,39 @@ def products_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def several_bundle(tmp_path_factory: pytest.TempPathFactory, products_table: Path) -> Path:
+    """A products bundle of several values at once, without a shared space, from titles alone."""
+    import csv
+
+    from small_products import products_config
+
+    from shelfwise.train.products import train_products
+
+    table = products_table.with_name("tagged.csv")
+    with products_table.open(encoding="utf-8") as read, table.open("w", encoding="utf-8") as write:
+        rows = list(csv.DictReader(read))
+        writer = csv.DictWriter(write, [*rows[0], "tags"])
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({**row, "tags": f"{row['category']}|{row['colour']}"})
+    config = products_config(
+        table,
+        data={
+            "source": str(table),
+            "columns": {
+                **{"images": ["image"], "title": "title", "labels": {"tags": "tags"}},
+                "multi_valued": ["tags"],
+            },
+        },
+        targets={"tags": {"labels": ["tags"], "several": True}},
+        fusion={"kind": "text"},
+        shared={"loss": "none"},
+        train={"epochs": 6},
+    )
+    return train_products(config, tmp_path_factory.mktemp("several")).path
+
+
+@pytest.fixture(scope="session")
 def tiny_products_bundle(tmp_path_factory: pytest.TempPathFactory, products_table: Path) -> Path:
     """A products bundle trained on the drawn catalogue once a session."""
     from small_products import products_config

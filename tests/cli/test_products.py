@@ -15,6 +15,7 @@ from small_products import products_config
 from shelfwise import cli
 
 Run = Callable[..., tuple[int, str, str]]
+PARTS = ("train", "validation", "test")
 
 
 @pytest.fixture
@@ -70,8 +71,10 @@ def test_every_target_is_measured_from_every_subset(
     assert found["retrieval"]["name_to_picture"]["classes"] == 4
     assert found["retrieval"]["title_to_picture"]["recall@10"]["value"] > 0.2
     assert found["data"]["rows"] == found["data"]["pictures"]
-    code, _, err = run("evaluate", tiny_products_bundle, tiny_products_bundle, config, "--out", "found")
-    assert (code, "one at a time" in err) == (2, True)
+    assert "report:  found/report.html\nmetrics: found/metrics.json\n" in out
+    assert sorted(path.name for path in (tmp_path / "found").iterdir()) == [
+        "accuracy.png", "learning_curves.png", "metrics.json", "reliability.png", "report.html", "rows.png",
+    ]  # fmt: skip
 
 
 def test_a_product_is_told_by_picture_title_or_both(
@@ -146,3 +149,59 @@ def test_names_that_were_never_learned_are_compared(
 def test_names_are_for_products_bundles(run: Run, tiny_bundle: Path) -> None:
     code, _, err = run("predict", tiny_bundle, "a.png", "--labels", "bag,shoe")
     assert (code, "--labels is for products bundles" in err) == (2, True)
+
+
+def test_two_bundles_get_their_paired_differences(
+    run: Run, config: Path, tiny_products_bundle: Path, tmp_path: Path
+) -> None:
+    both = (tiny_products_bundle, tiny_products_bundle)
+    code, out, err = run("evaluate", *both, config, "--out", "both", "--part", "validation")
+    assert (code, err) == (0, "")
+    assert "B - A, 95% interval" in out
+    assert "+0.00 (+0.00 to +0.00)  neither" in out
+    assert out.endswith("report:  both/report.html\nmetrics: both/comparison.json\n")
+    found = json.loads((tmp_path / "both" / "comparison.json").read_text())
+    assert found["targets"]["colour"]["text"]["metrics"]["ece"]["better"] == "neither"
+
+
+def test_what_cannot_be_compared_is_one_line(
+    run: Run, config: Path, tiny_products_bundle: Path, several_bundle: Path, tiny_bundle: Path
+) -> None:
+    for other, said in (
+        (tiny_bundle, "compare bundles of one task"),
+        (several_bundle, "have no target in common: A answers category, colour, B tags"),
+        (Path("none"), "bundle 'none' not found"),
+    ):
+        code, _, err = run("evaluate", tiny_products_bundle, other, config, "--out", "both")
+        assert code == 2
+        assert said in err
+        assert err.count("\n") == 1
+
+
+def test_a_catalogue_whose_pictures_are_lost_is_measured_by_titles(
+    run: Run, products_table: Path, tiny_products_bundle: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "titles.csv"
+    table.write_text(products_table.read_text(encoding="utf-8"), encoding="utf-8")
+    code, out, err = run("evaluate", tiny_products_bundle, table, "--out", "found", "--part", "train")
+    assert code == 0, err
+    assert "No product has a picture" in out
+    found = json.loads((tmp_path / "found" / "metrics.json").read_text())
+    assert found["targets"]["category"]["picture"] == {"rows": 0}
+    assert found["targets"]["category"]["text"]["rows"] > 100
+    assert found["data"]["read"]["warnings"]["picture_skipped"] == 240
+
+
+def test_a_part_without_products_and_several_values_are_told(
+    run: Run, several_bundle: Path, tmp_path: Path
+) -> None:
+    config = several_bundle / "config.json"
+    code, out, err = run("evaluate", several_bundle, config, "--out", "tags", "--part", "validation")
+    assert code == 0, err
+    assert "F1 of several values at once" in out
+    assert "The bundle has no space that titles and pictures share" in out
+    table = tmp_path / "one.csv"
+    table.write_text("id,title,image,tags\n1,Fir Red wool bag 7,,bag|red\n", encoding="utf-8")
+    found = [run("evaluate", several_bundle, table, "--out", "one", "--part", part) for part in PARTS]
+    assert sorted(code for code, _, _ in found) == [0, 2, 2]
+    assert sum("part; try another --part" in err for _, _, err in found) == 2

@@ -59,16 +59,15 @@ def evaluate(
     if not 2 <= len(arguments) <= 3:
         raise ConfigError("expected BUNDLE CATALOG, or BUNDLE BUNDLE CATALOG; see shelfwise evaluate --help")
     *bundles, catalog = arguments
-    from shelfwise.bundle import read_task
     from shelfwise.data.catalog import resolve
     from shelfwise.predict import Predictor
 
-    task = read_task(Path(bundles[0]))
+    task = _one_task(bundles)
     if task == "products":
-        from shelfwise.cli.evaluate_products import evaluate_products_bundle
+        from shelfwise.cli.evaluate_products import evaluate_products_bundles
 
         with _progress() as watch:
-            failed = evaluate_products_bundle(
+            failed = evaluate_products_bundles(
                 bundles,
                 catalog,
                 out,
@@ -104,6 +103,21 @@ def evaluate(
     else:
         failed = _evaluate(predictors[0], config, out, part.value, seed)
     _check_budget(failed, max_errors)
+
+
+def _one_task(bundles: list[str]) -> str:
+    """The task of the bundles; ConfigError where two of them have different ones."""
+    from shelfwise.bundle import open_bundle, read_task
+
+    task, *others = [read_task(Path(path)) for path in bundles]
+    if others and others[0] != task:
+        for path in bundles:
+            open_bundle(Path(path))  # one that is missing or damaged is told first
+        raise ConfigError(
+            f"'{bundles[0]}' is a {task} bundle and '{bundles[1]}' a {others[0]} bundle; "
+            "compare bundles of one task"
+        )
+    return task
 
 
 def _check_budget(failed: int, max_errors: int) -> None:

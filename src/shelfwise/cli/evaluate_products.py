@@ -1,23 +1,25 @@
-"""`shelfwise evaluate` of a products bundle: metrics.json, and a table of every target and subset."""
+"""`shelfwise evaluate` of products bundles: how good one is, or how two differ, as JSON, page and table."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shelfwise.cli import data_folders
 from shelfwise.errors import ConfigError
-from shelfwise.files import replacing
 
 if TYPE_CHECKING:
+    from shelfwise.config import CatalogConfig, SplitConfig
+    from shelfwise.data.product_rows import ProductParts
     from shelfwise.data.splits import Part
+    from shelfwise.predict.products import ProductPredictor
 
 Table = Callable[[str, list[tuple[str, ...]], tuple[str, ...]], None]
+Watched = Callable[[str, float], None]
 
 
-def evaluate_products_bundle(
+def evaluate_products_bundles(
     bundles: list[str],
     catalog: str,
     out: Path,
@@ -25,39 +27,113 @@ def evaluate_products_bundle(
     part: Part,
     seed: int,
     threads: int | None,
-    watch: Callable[[str, float], None],
+    watch: Watched,
     table: Table,
 ) -> int:
-    """Measure one bundle; how many rows could not be read. ConfigError where several are named."""
-    if len(bundles) != 1:
-        raise ConfigError("products bundles are measured one at a time; name one BUNDLE")
+    """Measure one bundle, or compare two; how many rows could not be read."""
     from shelfwise.data.catalog import resolve
-    from shelfwise.data.product_rows import load_products
-    from shelfwise.evaluate.products import evaluate_products
+    from shelfwise.evaluate.product_pairs import shared_targets
     from shelfwise.predict.products import ProductPredictor
 
-    predictor = ProductPredictor.load(Path(bundles[0]), threads=threads)
+    predictors = [ProductPredictor.load(Path(path), threads=threads) for path in bundles]
+    if len(predictors) == 2:  # refuse now, and not after reading
+        shared_targets(*(predictor.bundle for predictor in predictors))
     data = resolve(catalog, folders=data_folders())
+    out.mkdir(parents=True, exist_ok=True)  # or fail now, and not after the work
+    watch("reading the catalogue", 0.0)
+    parts = _load(predictors[0], data)
+    if not len(parts.parts[part]):
+        raise ConfigError(f"'{data.source}' has no product in the {part} part; try another --part")
+    if len(predictors) == 2:
+        _compare(predictors, parts, data, out, part, seed, watch, table)
+    else:
+        _measure(predictors[0], parts, Path(data.source).name, out, part, seed, watch, table)
+    return parts.count.failed
+
+
+def _load(predictor: ProductPredictor, data: CatalogConfig, split: SplitConfig | None = None) -> ProductParts:
+    """The catalogue as the bundle reads it; `split` overrides the bundle's."""
+    from shelfwise.data.product_rows import load_products
+
     config = predictor.bundle.config
     # The bundle's own map of the columns: it says which label is which target.
     data = data.model_copy(update={"columns": config.data.columns})
-    watch("reading the catalogue", 0.0)
-    parts = load_products(config.model_copy(update={"data": data}))
-    rows = parts.parts[part]
-    if not len(rows):
-        raise ConfigError(f"'{data.source}' has no product in the {part} part")
-    found = evaluate_products(
-        predictor, rows, part=part, source=Path(data.source).name, seed=seed, watch=watch
-    )
+    return load_products(config.model_copy(update={"data": data, "split": split or config.split}))
+
+
+def _measure(
+    predictor: ProductPredictor,
+    parts: ProductParts,
+    source: str,
+    out: Path,
+    part: Part,
+    seed: int,
+    watch: Watched,
+    table: Table,
+) -> None:
+    from shelfwise.evaluate.products import evaluate_products
+    from shelfwise.reports.product_report import missing, write_product_report
+
+    found = evaluate_products(predictor, parts.parts[part], part=part, source=source, seed=seed, watch=watch)
     found["data"]["read"] = parts.count.as_dict()
-    out.mkdir(parents=True, exist_ok=True)
-    with replacing(out / "metrics.json") as partial:
-        partial.write_text(json.dumps(found, indent=1), encoding="utf-8")
-    table(f"{predictor.bundle.label}: accuracy", _lines(found), _columns(found))
-    for line in _found(found.get("retrieval", {})):
+    watch("drawing the report", 0.0)
+    page = write_product_report(found, predictor.bundle.journal(), out)
+    label = predictor.bundle.label
+    for several, title in ((False, "accuracy"), (True, "F1 of several values at once")):
+        if lines := _lines(found, several=several):
+            table(f"{label}: {title}", lines, _columns(found))
+    for line in [*_found(found.get("retrieval", {})), *missing(found)]:
         print(line)
-    print(f"metrics: {out / 'metrics.json'}")
-    return parts.count.failed
+    print(f"report:  {page}\nmetrics: {out / 'metrics.json'}")
+
+
+def _compare(
+    predictors: list[ProductPredictor],
+    parts: ProductParts,
+    data: CatalogConfig,
+    out: Path,
+    part: Part,
+    seed: int,
+    watch: Watched,
+    table: Table,
+) -> None:
+    from shelfwise.evaluate.product_pairs import compare_products
+    from shelfwise.reports.product_comparison import measured, write_product_comparison
+
+    first, second = predictors
+    split = first.bundle.config.split
+    other = parts if _read_alike(first, second) else _load(second, data, split)
+    found = compare_products(
+        first,
+        second,
+        parts.parts[part],
+        other.parts[part],
+        part=part,
+        source=Path(data.source).name,
+        seed=seed,
+        watch=watch,
+    )
+    page = write_product_comparison(found, out)
+    lines: list[tuple[str, ...]] = []
+    for target, subset, row in measured(found):
+        several = "accuracy" not in row["metrics"]
+        figure = row["metrics"]["micro_f1" if several else "accuracy"]
+        name = f"{target} (F1)" if several else target
+        lines.append((name, subset.replace("+", " + "), *_difference(figure)))
+    title = f"A {first.bundle.label}, B {second.bundle.label}: accuracy"
+    table(title, lines, ("target", "from", "A", "B", "B - A, 95% interval", "better"))
+    print(f"report:  {page}\nmetrics: {out / 'comparison.json'}")
+
+
+def _read_alike(first: ProductPredictor, second: ProductPredictor) -> bool:
+    """Whether both bundles read the same of a catalogue."""
+    a, b = first.bundle.config, second.bundle.config
+    return (
+        a.preprocess == b.preprocess
+        and a.data.columns == b.data.columns
+        and a.picture.most == b.picture.most
+        and a.table.fields == b.table.fields
+    )
 
 
 def _columns(found: dict[str, Any]) -> tuple[str, ...]:
@@ -66,19 +142,33 @@ def _columns(found: dict[str, Any]) -> tuple[str, ...]:
     return ("target", *(subset.replace("+", " + ") for subset in first))
 
 
-def _lines(found: dict[str, Any]) -> list[tuple[str, ...]]:
-    """A line a target: its accuracy from each subset, with the interval."""
+def _lines(found: dict[str, Any], *, several: bool) -> list[tuple[str, ...]]:
+    """A line a target: its accuracy or F1 from each subset, with the interval."""
+    figure = "micro_f1" if several else "accuracy"
     return [
-        (name, *(_shown(figures["accuracy"]) for figures in by_subset.values()))
+        (name, *(_shown(figures.get(figure)) for figures in by_subset.values()))
         for name, by_subset in found["targets"].items()
+        if found["about"][name]["several"] == several
     ]
 
 
-def _shown(figure: dict[str, Any]) -> str:
-    if figure["value"] is None:
+def _shown(figure: dict[str, Any] | None) -> str:
+    if figure is None or figure["value"] is None:
         return "-"
-    low, high = figure["ci95"] or (float("nan"),) * 2
-    return f"{figure['value']:.1%} ({low:.1%}-{high:.1%})"
+    bounds = figure["ci95"]
+    return f"{figure['value']:.1%}" + (f" ({bounds[0]:.1%}-{bounds[1]:.1%})" if bounds else "")
+
+
+def _difference(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    """A, B, their difference in points with its interval, and who is better."""
+    value, bounds = row["difference"]["value"], row["difference"]["ci95"]
+    within = f" ({100 * bounds[0]:+.2f} to {100 * bounds[1]:+.2f})" if bounds else ""
+    return (
+        f"{row['a']['value']:.2%}",
+        f"{row['b']['value']:.2%}",
+        f"{100 * value:+.2f}{within}",
+        row["better"],
+    )
 
 
 def _found(retrieval: dict[str, Any]) -> list[str]:

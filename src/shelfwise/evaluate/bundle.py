@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import logging
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from jaxtyping import Float, Shaped, UInt8
 from numpy import ndarray
 
-from shelfwise import __version__
 from shelfwise.data.labelled import LabelledPictures
 from shelfwise.data.prompts import ClassPrompts, class_prompts
 from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import DataError
 from shelfwise.evaluate.cases import describe_cases, without_near_duplicates
 from shelfwise.evaluate.classifier import evaluate_classifier
-from shelfwise.evaluate.cost import measure_speed, peak_memory_mb
+from shelfwise.evaluate.cost import measure_speed
+from shelfwise.evaluate.provenance import cost_of, provenance_of
 from shelfwise.evaluate.text import text_aligned, text_to_picture
 from shelfwise.metrics.retrieval import top_rows
 from shelfwise.predict import Predictor
@@ -112,8 +110,8 @@ def evaluate_bundle(
         metrics["speed"] = measure_speed(
             Predictor.load(bundle.path, threads=1), rows.images, budget_s=speed_s / 2
         )
-    metrics |= _cost(bundle.info.get("training", {}), time.perf_counter() - began)
-    metrics["provenance"] = _provenance(predictor, seed)
+    metrics |= cost_of(bundle.info.get("training", {}), time.perf_counter() - began)
+    metrics["provenance"] = provenance_of(bundle, seed)
     return Evaluation(metrics, rows, probabilities)
 
 
@@ -192,40 +190,6 @@ def _identity(predictor: Predictor) -> dict[str, Any]:
         "classes": list(bundle.classes),
         "target": bundle.meta.target,
         "created": bundle.meta.created,
-    }
-
-
-def _cost(training: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Return `seconds`, `peak_memory_mb` and `memory`; null for what the bundle does not tell."""
-    total, here, there = training.get("seconds_total"), peak_memory_mb(), training.get("peak_memory_mb")
-    return {
-        "seconds": {
-            "train": training.get("seconds_train"),
-            "train_cpu": training.get("cpu_seconds"),
-            "evaluate": seconds,
-            "total": None if total is None else total + seconds,
-        },
-        "peak_memory_mb": max((mb for mb in (here, there) if mb is not None), default=None),
-        "memory": {"training_mb": there, "evaluation_mb": here},
-    }
-
-
-def _provenance(predictor: Predictor, seed: int) -> dict[str, Any]:
-    """Return what is needed to make these figures again."""
-    training = predictor.bundle.info.get("training", {})
-    return {
-        "shelfwise": __version__,
-        "trained_with": predictor.bundle.meta.shelfwise,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "onnxruntime": onnxruntime.__version__,
-        "torch": training.get("torch"),
-        "machine": platform.machine(),
-        "system": platform.system(),
-        "seed": seed,
-        "training_seed": predictor.bundle.config.train.seed,
-        "training": training,
-        "config": predictor.bundle.config.model_dump(mode="json"),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Bool, Float, Int64, Shaped
 from numpy import ndarray
 
 from shelfwise.evaluate.headlines import headline_samples, logits_to_probabilities
@@ -90,7 +90,12 @@ def _mean_confidence(logits: Float[ndarray, "N K"], temperature: float) -> float
 
 def _bins(logits: Float[ndarray, "N K"], labels: Int64[ndarray, "N"], temperature: float) -> dict[str, Any]:
     probabilities = logits_to_probabilities(logits, temperature)
-    found: Reliability = reliability(probabilities.max(axis=1), logits.argmax(axis=1) == labels)
+    return bins_of(probabilities.max(axis=1), logits.argmax(axis=1) == labels)
+
+
+def bins_of(confidence: Float[ndarray, "N"], correct: Bool[ndarray, "N"]) -> dict[str, Any]:
+    """Return a reliability diagram's `edges`, `count`, `confidence` and `accuracy`; null for an empty bin."""
+    found: Reliability = reliability(confidence, correct)
     return {
         "edges": found.edges.tolist(),
         "count": found.count.tolist(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 from numpy import ndarray
 
 from shelfwise.data.labelled import LabelledPictures
@@ -55,26 +55,30 @@ def compare_bundles(
         "a": {"name": a.name, "version": a.version},
         "b": {"name": b.name, "version": b.version},
         "rows": len(labels),
-        "agreement": {
-            "both_right": int((right_a & right_b).sum()),
-            "only_a_right": int((right_a & ~right_b).sum()),
-            "only_b_right": int((~right_a & right_b).sum()),
-            "both_wrong": int((~right_a & ~right_b).sum()),
-        },
-        "metrics": {
-            name: {
-                "a": of_a[name].interval().as_json(),
-                "b": of_b[name].interval().as_json(),
-                **_difference(name, of_a[name], of_b[name]),
-            }
-            for name in of_a
-        },
+        "agreement": agreement_of(right_a, right_b),
+        "metrics": {name: difference_of(name, of_a[name], of_b[name]) for name in of_a},
     }
 
 
-def _difference(name: str, a: Sampled, b: Sampled) -> dict[str, Any]:
+def difference_of(name: str, a: Sampled, b: Sampled) -> dict[str, Any]:
+    """Return a metric of A and B, the paired `difference` B - A, and which is `better`."""
     found = (b - a).interval()
     better = "neither"
     if found.low > 0 or found.high < 0:
         better = "B" if (found.low > 0) != (name in LOWER_IS_BETTER) else "A"
-    return {"difference": found.as_json(), "better": better}
+    return {
+        "a": a.interval().as_json(),
+        "b": b.interval().as_json(),
+        "difference": found.as_json(),
+        "better": better,
+    }
+
+
+def agreement_of(right_a: Bool[ndarray, "N"], right_b: Bool[ndarray, "N"]) -> dict[str, int]:
+    """Return how many rows both, one alone or neither of A and B told right."""
+    return {
+        "both_right": int((right_a & right_b).sum()),
+        "only_a_right": int((right_a & ~right_b).sum()),
+        "only_b_right": int((~right_a & right_b).sum()),
+        "both_wrong": int((~right_a & ~right_b).sum()),
+    }

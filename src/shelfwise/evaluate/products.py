@@ -5,6 +5,7 @@ N products, K classes of a target, L levels, E dimensions of the shared space.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
@@ -19,10 +20,17 @@ from shelfwise.data.product_input import input_of
 from shelfwise.data.product_labels import labels_of
 from shelfwise.data.product_rows import ProductRows
 from shelfwise.data.taxonomy import Taxonomy
-from shelfwise.evaluate.headlines import headline_samples
+from shelfwise.evaluate.product_details import describe_classes, product_cases, reliability_of
+from shelfwise.evaluate.product_scores import (
+    Truth,
+    main_figure,
+    main_target,
+    sampled_main_figure,
+    target_samples,
+    truths_of,
+)
+from shelfwise.evaluate.provenance import cost_of, provenance_of
 from shelfwise.metrics.bootstrap import Sampled, mean_of
-from shelfwise.metrics.hierarchy import nodes_of, sampled_hierarchy
-from shelfwise.metrics.longtail import sampled_longtail
 from shelfwise.metrics.retrieval import (
     first_relevant_rank,
     precision_at_k,
@@ -33,10 +41,9 @@ from shelfwise.metrics.retrieval import (
 from shelfwise.predict.products import ProductPredictor
 
 CHUNK = 256
-HEADLINES = ("accuracy", "macro_f1", "ece", "nll")
+FORMAT = 1
 NAMED_ROWS = 10
 """Classes with so many products are asked for by name."""
-_LEAST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -62,41 +69,42 @@ def evaluate_products(
 
     Products with every modality of a subset are measured on it; a target's macro-F1 is over classes with
     a row. Intervals resample families."""
-    reading = predictor.bundle.reading
-    asked = ask_subsets(predictor, rows, watch)
+    began = time.perf_counter()
+    bundle = predictor.bundle
+    asked, truths = ask_subsets(predictor, rows, watch), truths_of(bundle, rows)
     families = np.array(rows.families)
-    found: dict[str, Any] = {
-        "bundle": predictor.bundle.label,
-        "part": part,
-        "data": {
-            "source": source,
-            "rows": len(rows),
-            "families": len(set(rows.families)),
-            "pictures": int(rows.counts.sum()),
-            "without_picture": int((rows.counts == 0).sum()),
-            "without_title": sum(not title for title in rows.titles),
-        },
-        "targets": {},
+    watch("intervals", 0.0)
+    targets = {
+        name: {
+            subset: _figures(said[name], truth, truth.known & has_all(rows, subset), families, seed)
+            for subset, said in asked.probabilities.items()
+        }
+        for name, truth in truths.items()
     }
-    samples: dict[tuple[str, str], dict[str, Sampled]] = {}
-    for name, target in reading.targets.items():
-        if target.several:
-            continue
-        tree = Taxonomy(target.levels, target.paths, dict(target.strays))
-        truth = labels_of(predictor.bundle.config.asked[name], rows, tree)
-        counts = np.array(target.counts)
-        by_subset: dict[str, dict[str, Any]] = {}
-        for subset, said in asked.probabilities.items():
-            some = (truth[:, -1] >= 0) & has_all(rows, subset)
-            scores = _samples(said[name][some], truth[some], tree, counts, families[some], seed)
-            samples[name, subset] = scores
-            by_subset[subset] = {key: value.interval().as_json() for key, value in scores.items()}
-            by_subset[subset]["rows"] = int(some.sum())
-        found["targets"][name] = by_subset
-    found["fusion"] = _against_single(samples, reading.targets, reading.modalities)
+    main = main_target(truths)
+    found: dict[str, Any] = {
+        "format": FORMAT,
+        "task": "products",
+        "bundle": {"name": bundle.name, "version": bundle.version, "created": bundle.meta.created},
+        "data": {"source": source, "part": part, **_described(rows)},
+        "main": main,
+        "modalities": list(bundle.reading.modalities),
+        "about": {name: truth.as_json() for name, truth in truths.items()},
+        "targets": targets,
+        "fusion": _against_single(asked, truths, rows, bundle.reading.modalities, seed),
+    }
     if asked.vectors:
         found["retrieval"] = _retrieval(predictor, rows, asked, seed)
-    return found
+    if not truths[main].info.several:
+        found |= _closely(asked, truths[main], main, rows)
+    found |= cost_of(bundle.meta.info.get("training", {}), time.perf_counter() - began)
+    return {**found, "provenance": provenance_of(bundle, seed)}
+
+
+def fullest(by_subset: dict[str, dict[str, Any]]) -> str | None:
+    """The largest subset that a target was measured on; None where no product has a label of it."""
+    measured = [subset for subset, figures in by_subset.items() if figures["rows"]]
+    return measured[-1] if measured else None
 
 
 def ask_subsets(
@@ -152,60 +160,104 @@ def title_ranks(rows: ProductRows, asked: Asked) -> tuple[Int64[ndarray, "T"], I
     return titled, first_relevant_rank(asked.vectors["text"][titled], pool, groups[titled], groups[pictured])
 
 
-def _samples(
-    probabilities: Float[ndarray, "M K"],
-    truth: Int64[ndarray, "M L"],
-    tree: Taxonomy,
-    counts: Int64[ndarray, "K"],
-    families: Shaped[ndarray, "M"],
+def _figures(
+    probabilities: Float[ndarray, "N K"],
+    truth: Truth,
+    measured: Bool[ndarray, "N"],
+    families: Shaped[ndarray, "N"],
     seed: int,
-) -> dict[str, Sampled]:
-    """Every figure of one target from one subset."""
-    logits = np.log(probabilities.astype(np.float64).clip(min=_LEAST))
-    labels, decided = truth[:, -1], probabilities.argmax(axis=1)
-    headlines = headline_samples(logits, labels, groups=families, seed=seed)
-    found = {name: headlines[name] for name in HEADLINES}
-    found |= sampled_longtail(decided, labels, counts, groups=families, seed=seed)
-    if len(tree.levels) > 1:
-        said = nodes_of(decided, tree.ancestors)
-        found |= sampled_hierarchy(said, truth, tree.levels, groups=families, seed=seed)
-    return found
+) -> dict[str, Any]:
+    """Every figure of one target from one subset, and the `rows` it is of; without rows no other."""
+    count = int(measured.sum())
+    if not count:
+        return {"rows": 0}
+    scores = target_samples(probabilities, truth, measured, families, seed)
+    return {**{key: value.interval().as_json() for key, value in scores.items()}, "rows": count}
+
+
+def _described(rows: ProductRows) -> dict[str, Any]:
+    """How many products, and what they lack."""
+    return {
+        "rows": len(rows),
+        "families": len(set(rows.families)),
+        "pictures": int(rows.counts.sum()),
+        "without_picture": int((rows.counts == 0).sum()),
+        "without_title": sum(not title for title in rows.titles),
+    }
 
 
 def _against_single(
-    samples: dict[tuple[str, str], dict[str, Sampled]],
-    targets: dict[str, Any],
+    asked: Asked,
+    truths: dict[str, Truth],
+    rows: ProductRows,
     modalities: tuple[str, ...],
+    seed: int,
 ) -> dict[str, Any]:
-    """Whether all modalities together are at least as good as the best one, target by target."""
-    whole = "+".join(modalities)
+    """Whether all modalities together are at least as good as the best one, on the products that have all."""
+    whole, families = "+".join(modalities), np.array(rows.families)
     found = {}
-    for name in targets:
-        if (name, whole) not in samples:
+    for name, truth in truths.items():
+        measured = truth.known & has_all(rows, whole)
+        if not measured.any():
             continue
-        best = max(modalities, key=lambda one: samples[name, one]["accuracy"].value)
-        together, alone = samples[name, whole]["accuracy"], samples[name, best]["accuracy"]
-        same_rows = together.drawn.shape == alone.drawn.shape
-        difference = (together - alone).interval().as_json() if same_rows else None
-        found[name] = {"best_single": best, "difference": difference}
+        sampled = {
+            subset: sampled_main_figure(asked.probabilities[subset][name], truth, measured, families, seed)
+            for subset in (*modalities, whole)
+        }
+        best = max(modalities, key=lambda one: sampled[one].value)
+        ahead = (sampled[whole] - sampled[best]).interval()
+        found[name] = {
+            "figure": main_figure(truth),
+            "rows": int(measured.sum()),
+            "best_single": best,
+            "single": sampled[best].interval().as_json(),
+            "together": sampled[whole].interval().as_json(),
+            "difference": ahead.as_json(),
+            "verdict": "better" if ahead.low > 0 else "worse" if ahead.high < 0 else "alike",
+        }
     return found
 
 
-def _retrieval(predictor: ProductPredictor, rows: ProductRows, asked: Asked, seed: int) -> dict[str, Any]:
-    """Titles that look for their pictures, and names of classes that look for theirs."""
-    pictured = np.flatnonzero(rows.counts > 0)
-    titled, ranks = title_ranks(rows, asked)
-    if not len(titled):
+def _closely(asked: Asked, truth: Truth, name: str, rows: ProductRows) -> dict[str, Any]:
+    """`classes`, `reliability` and `cases` of the main target, from the fullest subset that there is."""
+    measured = {subset: truth.known & has_all(rows, subset) for subset in asked.probabilities}
+    there = [subset for subset, some in measured.items() if some.any()]
+    if not there:
         return {}
+    said, some = asked.probabilities[there[-1]][name], measured[there[-1]]
+    return {
+        "classes": {"subset": there[-1], **describe_classes(said, truth, some)},
+        "reliability": {
+            subset: reliability_of(asked.probabilities[subset][name], truth, measured[subset])
+            for subset in there
+        },
+        "cases": product_cases(said, truth, some, rows),
+    }
+
+
+def title_samples(rows: ProductRows, asked: Asked, seed: int) -> dict[str, Sampled]:
+    """How often a title finds its picture first or among ten, and the mean reciprocal rank."""
+    titled, ranks = title_ranks(rows, asked)
     families = np.array(rows.families)[titled]
-    titles = {
+    return {
         "recall@1": mean_of(ranks == 1, seed=seed, groups=families),
         "recall@10": mean_of((ranks > 0) & (ranks <= 10), seed=seed, groups=families),
         "mrr": mean_of(reciprocal_rank(ranks), seed=seed, groups=families),
     }
+
+
+def _retrieval(predictor: ProductPredictor, rows: ProductRows, asked: Asked, seed: int) -> dict[str, Any]:
+    """Titles that look for their pictures, and names of classes that look for theirs.
+
+    Nothing where no product has both picture and title."""
+    pictured = np.flatnonzero(rows.counts > 0)
+    queries = int(has_all(rows, "picture+text").sum())
+    if not queries:
+        return {}
+    titles = title_samples(rows, asked, seed)
     return {
         "title_to_picture": {name: value.interval().as_json() for name, value in titles.items()}
-        | {"pool": len(pictured)},
+        | {"queries": queries, "pool": len(pictured)},
         "name_to_picture": _by_name(predictor, rows, pictured, asked.vectors["picture"][pictured]),
     }
 

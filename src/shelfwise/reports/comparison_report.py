@@ -33,7 +33,7 @@ def comparison_report(comparison: dict[str, Any]) -> str:
     return render(
         "comparison_report.html",
         kicker="Comparison of A and B",
-        title=f"{_name(comparison, 'a')} and {_name(comparison, 'b')}",
+        title=f"{name_of(comparison, 'a')} and {name_of(comparison, 'b')}",
         lead=_lead(comparison),
         sections=[("differences", "Differences"), ("agreement", "Agreement")],
         c=comparison,
@@ -44,7 +44,7 @@ def comparison_report(comparison: dict[str, Any]) -> str:
     )
 
 
-def _name(comparison: dict[str, Any], which: str) -> str:
+def name_of(comparison: dict[str, Any], which: str) -> str:
     """Return a bundle's name, with its version where both are named alike."""
     bundle = comparison[which]
     alike = comparison["a"]["name"] == comparison["b"]["name"]
