@@ -30,6 +30,10 @@ def predict(
     ] = None,
     text: Annotated[str | None, typer.Option(help="A review's text, of a reviews bundle.")] = None,
     title: Annotated[str | None, typer.Option(help="Its headline; or a product's title.")] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Products: one of the shop's own columns, e.g. price=9.5."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write a file's answers to this .parquet or .csv file.")
     ] = None,
@@ -52,6 +56,8 @@ def predict(
     opened, files = open_bundle(bundle), files or []
     if out is not None and len(files) != 1:
         raise DataError("--out goes with exactly one catalogue or reviews file")
+    if field and not isinstance(opened, ProductsBundle):
+        raise DataError(f"'{bundle}' is no products bundle: --field is for these")
     if isinstance(opened, ReviewsBundle):
         from shelfwise.cli.predict_reviews import answer_reviews
 
@@ -70,7 +76,9 @@ def predict(
             raise DataError(f"'{bundle}' is a products bundle: --text and --int8 are for reviews bundles")
         from shelfwise.cli.predict_products import answer_products
 
-        failed = answer_products(opened, files, title, out, as_json=json_, threads=threads, top=top)
+        failed = answer_products(
+            opened, files, title, out, fields=field or [], as_json=json_, threads=threads, top=top
+        )
     else:
         _refuse_review_options(bundle, text, title, files, int8=int8)
         from shelfwise.predict import Predictor

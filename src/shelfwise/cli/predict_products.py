@@ -11,7 +11,7 @@ from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
     from shelfwise.bundle import ProductsBundle
-    from shelfwise.schema import Product, ProductAnswer, TargetAnswer
+    from shelfwise.schema import FieldValue, Product, ProductAnswer, TargetAnswer
 
 
 def answer_products(
@@ -20,13 +20,15 @@ def answer_products(
     title: str | None,
     out: Path | None,
     *,
+    fields: list[str],
     as_json: bool,
     threads: int | None,
     top: int,
 ) -> int:
     """Print the answer for one product, or stream a catalogue's answers; how many failed.
 
-    Several pictures are pictures of one product. DataError where it is not clear what to ask."""
+    Several pictures are pictures of one product; `fields` are NAME=VALUE. DataError where it is not clear
+    what to ask."""
     from shelfwise.predict.product_backend import OnnxProductBackend
     from shelfwise.predict.products import ProductPredictor
 
@@ -34,17 +36,20 @@ def answer_products(
         from shelfwise.predict.answer_files import check_suffix
 
         check_suffix(out)
-        if title is not None:
-            raise DataError("--title is of one product, --out is for a catalogue: give either")
+        if title is not None or fields:
+            what = "--title" if title is not None else "--field"
+            raise DataError(f"{what} is of one product, --out is for a catalogue: give either")
         from shelfwise.data.catalog import resolve
-        from shelfwise.predict.product_stream import predict_products
+        from shelfwise.predict.product_stream import own_columns, predict_products
 
         config = resolve(files[0], folders=data_folders())
+        if Path(files[0]).suffix not in (".toml", ".json"):
+            config = own_columns(bundle, config)
         predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads))
         with progress("products") as watch:
             counts = predict_products(predictor, config, out, top=top, watch=watch)
         return tell_counts(counts, out)
-    product = _product(bundle, files, title)
+    product = _product(bundle, files, title, _fields(bundle, fields))
     predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads))
     (answer,) = predictor.predict([product], Path(), top=top)
     if as_json:
@@ -54,18 +59,37 @@ def answer_products(
     return int(answer.status == "failed")
 
 
-def _product(bundle: ProductsBundle, files: list[str], title: str | None) -> Product:
-    """The product that the pictures and the title are of."""
+def _fields(bundle: ProductsBundle, given: list[str]) -> dict[str, FieldValue]:
+    """The table fields of NAME=VALUE words, as a catalogue's cells are read; DataError for unknown ones."""
+    from shelfwise.data.cells import field_of
+
+    known, columns = bundle.config.table.fields, bundle.config.data.columns
+    found = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not equals or name not in known:
+            there = ", ".join(known) or "none"
+            raise DataError(f"--field {word}: expected NAME=VALUE; '{bundle.path}' reads the fields: {there}")
+        many = columns.fields[name] in columns.multi_valued
+        found[name] = field_of(value, columns.separator, many=many)
+    return found
+
+
+def _product(
+    bundle: ProductsBundle, files: list[str], title: str | None, fields: dict[str, FieldValue]
+) -> Product:
+    """The product that the pictures, the title and the fields are of."""
     from shelfwise.schema import Picture, Product
 
     tables = {".csv", ".parquet", ".jsonl", ".toml", ".json", ".gz"}
     other = [file for file in files if Path(file).suffix.lower() not in PICTURES]
     if any(Path(file).suffix.lower() in tables for file in other):
         raise DataError(f"'{other[0]}' is a catalogue: add --out FILE.parquet or --out FILE.csv")
-    if not files and not (title or "").strip():
+    if not files and not (title or "").strip() and not fields:
         raise DataError(f"'{bundle.path}' is a products bundle: name pictures, a --title, or both")
     images = tuple(Picture(path=str(Path(file).absolute())) for file in files)
-    return Product(id=files[0] if files else "title", images=images, title=title or None)
+    id = files[0] if files else "title" if title else "fields"
+    return Product(id=id, images=images, title=title or None, fields=fields)
 
 
 def _tell(answer: ProductAnswer) -> None:

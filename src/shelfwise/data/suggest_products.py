@@ -124,9 +124,7 @@ def _targets(
     return targets | {key: TargetConfig(labels=(key,), several=True) for key in several}
 
 
-def _fields(
-    plain: Suggestion, labels: set[str], main: str | None
-) -> tuple[dict[str, str], dict[str, str]]:
+def _fields(plain: Suggestion, labels: set[str], main: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """Columns that a model may read, by key, and why the others are of no use."""
     found = plain.inspection
     columns = plain.data.columns

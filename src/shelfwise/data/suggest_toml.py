@@ -106,7 +106,11 @@ def _products_lines(suggestion: ProductsSuggestion) -> list[str]:
     if suggestion.fusion:
         lines += [
             *("", "[fusion]", f'kind = "{suggestion.fusion}"  # the only input; "gated" for fields besides'),
-            *("", "[shared]", 'loss = "none"  # pictures and titles have a space of their own where both are'),
+            *(
+                "",
+                "[shared]",
+                'loss = "none"  # pictures and titles have a space of their own where both are',
+            ),
         ]
     if suggestion.preprocess.channels == 3 and suggestion.data.columns.images:
         lines += ["", "[augment]", 'level = "light"', 'flip = "random"', "fill = 255"]

@@ -82,7 +82,7 @@ def _graphs(
     }
     outputs = [*net.heads, *(["vectors"] if net.shared is not None else [])]
     graphs: list[tuple[str, nn.Module, Named, list[str], list[Link]]] = [
-        ("picture", PicturePiece(net), {"pixels": (sample.pixels, (0,))}, both, plain),
+        ("picture", PicturePiece(net), {"pixels": (_two_pictures(sample), (0,))}, both, plain),
         (
             "title",
             TitlePiece(net),
@@ -96,6 +96,12 @@ def _graphs(
         table: Named = {"values": (sample.values, (0,)), "numbers": (sample.numbers, (0,))}
         graphs.append(("table", TablePiece(net), table, both, plain))
     return graphs
+
+
+def _two_pictures(sample: ProductTensors) -> Tensor:
+    """The sample's pictures, blank ones where they are fewer: none cannot be multiplied, one would be fixed."""
+    blank = sample.pixels.new_zeros(max(0, 2 - len(sample.pixels)), *sample.pixels.shape[1:])
+    return torch.cat([sample.pixels, blank])
 
 
 def _links(net: ProductNet) -> list[Link]:
