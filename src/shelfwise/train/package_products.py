@@ -99,7 +99,7 @@ def _graphs(
 
 
 def _two_pictures(sample: ProductTensors) -> Tensor:
-    """The sample's pictures, blank ones where they are fewer: none cannot be multiplied, one would be fixed."""
+    """The sample's pictures, filled up with blank ones: none cannot be multiplied, one would be fixed."""
     blank = sample.pixels.new_zeros(max(0, 2 - len(sample.pixels)), *sample.pixels.shape[1:])
     return torch.cat([sample.pixels, blank])
 
