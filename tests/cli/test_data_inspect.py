@@ -89,3 +89,16 @@ def test_what_a_user_can_mend_is_said(tmp_path: Path) -> None:
     assert "ends in .toml" in str(inspect(table, "--out", tmp_path / "x.json").exception)
     (tmp_path / "file").touch()
     assert "cannot be written" in str(inspect(table, "--out", tmp_path / "file" / "x.toml").exception)
+
+
+def test_a_products_config_is_good_for_a_report_and_for_contact_sheets(tmp_path: Path) -> None:
+    out = tmp_path / "shop.toml"
+    inspect(draw_catalog(tmp_path, 40, size=24), "--out", out)
+    runner = CliRunner()
+    result = runner.invoke(app, ["data", "report", str(out), "--out", str(tmp_path / "report")])
+    assert result.exit_code == 0, result.output
+    facts = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert facts["target"] == "category"
+    result = runner.invoke(app, ["data", "augment", str(out), "--out", str(tmp_path / "sheets")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "sheets" / "config.png").exists()
