@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shelfwise.cli import data_app
+from shelfwise.cli import data_app, data_folders
 from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,13 +46,14 @@ def data_augment(
 
 def _settings(catalog: str) -> tuple[CatalogConfig, PreprocessConfig, AugmentConfig | None]:
     """Where the pictures are, how they are prepared, and the config's own augmentation if there is one."""
-    from shelfwise.config import PreprocessConfig, load_config
+    from shelfwise.config import PreprocessConfig, ReviewsConfig, load_run
     from shelfwise.data.catalog import resolve
 
+    data = resolve(catalog, folders=data_folders())  # refuses reviews
     if Path(catalog).suffix in (".toml", ".json"):
-        config = load_config(Path(catalog))
-        return config.data, config.preprocess, config.augment
-    data = resolve(catalog)
+        config = load_run(Path(catalog), folders=data_folders())
+        assert not isinstance(config, ReviewsConfig)
+        return data, config.preprocess, config.augment
     if data.source == "fashion-mnist":
         return data, PreprocessConfig(), None
     return data, PreprocessConfig(height=SHEET_SIDE, width=SHEET_SIDE, channels=3, fit="pad"), None

@@ -13,6 +13,7 @@ from shelfwise.cli import data_app
 from shelfwise.errors import ConfigError
 
 if TYPE_CHECKING:
+    from shelfwise.data.inspect import Inspection
     from shelfwise.data.suggest import Suggestion
     from shelfwise.data.suggest_reviews import ReviewSuggestion
 
@@ -21,6 +22,7 @@ class Task(StrEnum):
     """What a file holds."""
 
     pictures = "pictures"
+    products = "products"
     reviews = "reviews"
 
 
@@ -40,23 +42,14 @@ def data_inspect(
 
     The config is ready to use, with every guess marked as a guess."""
     from shelfwise.data.inspect import inspect_file
-    from shelfwise.data.suggest import suggest
-    from shelfwise.data.suggest_reviews import is_reviews
-    from shelfwise.data.suggest_reviews import suggest as suggest_reviews
-    from shelfwise.data.suggest_toml import reviews_toml, suggestion_toml
+    from shelfwise.data.suggest_toml import written_toml
 
     name = file.name.removesuffix(".gz") or file.resolve().name
     target = out or Path(Path(name).stem + ".toml")
     if target.suffix != ".toml":
         raise ConfigError(f"--out '{target}': expected a name that ends in .toml")
-    found = inspect_file(file)
-    suggestion: Suggestion | ReviewSuggestion
-    if task is Task.reviews or (task is None and is_reviews(found)):
-        suggestion = suggest_reviews(found)
-        text = reviews_toml(suggestion, folder=target.parent)
-    else:
-        suggestion = suggest(found)
-        text = suggestion_toml(suggestion, folder=target.parent)
+    suggestion = _suggested(inspect_file(file), task)
+    text = written_toml(suggestion, folder=target.parent)
     if as_json:
         typer.echo(json.dumps(_as_dict(suggestion), ensure_ascii=False, indent=1))
     else:
@@ -65,16 +58,60 @@ def data_inspect(
         raise ConfigError(f"'{target}' exists; choose another --out, or --force to overwrite it")
     _write(target, text)
     typer.echo(f"wrote {target}; check the lines marked 'guess'", err=as_json)
+    typer.echo(_choice(_task_of(suggestion), told=task is not None), err=as_json)
+
+
+def _suggested(found: Inspection, task: Task | None) -> Suggestion | ReviewSuggestion:
+    """The suggestion for a task; without one for what the file seems to hold."""
+    from shelfwise.data.suggest import suggest
+    from shelfwise.data.suggest_products import is_products, suggest_products
+    from shelfwise.data.suggest_reviews import is_reviews
+    from shelfwise.data.suggest_reviews import suggest as suggest_reviews
+
+    if task is Task.reviews or (task is None and is_reviews(found)):
+        return suggest_reviews(found)
+    plain = suggest(found)
+    if task is Task.products or (task is None and is_products(plain)):
+        return suggest_products(plain)
+    return plain
+
+
+def _task_of(suggestion: Suggestion | ReviewSuggestion) -> Task:
+    """The task that a suggestion is for."""
+    from shelfwise.data.suggest import Suggestion
+    from shelfwise.data.suggest_products import ProductsSuggestion
+
+    if not isinstance(suggestion, Suggestion):
+        return Task.reviews
+    return Task.products if isinstance(suggestion, ProductsSuggestion) else Task.pictures
+
+
+_HOLDS = {
+    Task.pictures: "pictures and one label",
+    Task.products: "products: labels to be told from texts, pictures or both",
+    Task.reviews: "reviews",
+}
+
+
+def _choice(task: Task, *, told: bool) -> str:
+    """What the config is for, and how to get another."""
+    others = " or ".join(f"--task {other}" for other in Task if other is not task)
+    looks = "as asked for" if told else f"the file looks like {_HOLDS[task]}"
+    return f"task:  {task} ({looks}); {others} writes another"
 
 
 def _as_dict(suggestion: Suggestion | ReviewSuggestion) -> dict[str, object]:
     from shelfwise.data.suggest import Suggestion
+    from shelfwise.data.suggest_products import ProductsSuggestion
 
     found, prepare = suggestion.inspection, {}
     if isinstance(suggestion, Suggestion):
         prepare = {"preprocess": suggestion.preprocess.model_dump(mode="json")}
+    if isinstance(suggestion, ProductsSuggestion):
+        targets = {name: target.model_dump(mode="json") for name, target in suggestion.targets.items()}
+        prepare |= {"targets": targets, "unused": suggestion.unused}
     return {
-        "task": "pictures" if prepare else "reviews",
+        "task": _task_of(suggestion).value,
         "file": str(found.path),
         "format": found.format,
         "rows_looked_at": found.rows,
@@ -116,6 +153,7 @@ def _print_table(suggestion: Suggestion | ReviewSuggestion) -> None:
 def _roles(suggestion: Suggestion | ReviewSuggestion) -> dict[str, str]:
     """What each column is taken for."""
     from shelfwise.data.suggest import Suggestion
+    from shelfwise.data.suggest_products import ProductsSuggestion
 
     if not isinstance(suggestion, Suggestion):
         parts = suggestion.data.columns.model_dump(exclude={"fields"})
@@ -124,6 +162,12 @@ def _roles(suggestion: Suggestion | ReviewSuggestion) -> dict[str, str]:
     roles = dict.fromkeys(columns.fields.values(), "field")
     for key, name in columns.labels.items():
         roles[name] = "target" if key == target else "label"
+    if isinstance(suggestion, ProductsSuggestion):
+        roles |= {
+            columns.labels[label]: f"{name}, level {place}" if len(chosen.labels) > 1 else "target"
+            for name, chosen in suggestion.targets.items()
+            for place, label in enumerate(chosen.labels, 1)
+        }
     roles.update(dict.fromkeys(columns.images, "picture"))
     for role, single in (("id", columns.id), ("title", columns.title), ("description", columns.description)):
         if single is not None:

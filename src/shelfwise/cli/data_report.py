@@ -80,20 +80,22 @@ def _report_reviews(data: ReviewData, out: Path) -> tuple[dict[str, Any], str]:
 
 
 def _report_catalog(catalog: str, out: Path, target: str | None) -> tuple[dict[str, Any], str]:
-    from shelfwise.config import SplitConfig, load_config
+    from shelfwise.config import ReviewsConfig, SplitConfig, load_run
     from shelfwise.data.catalog import columns_of, resolve
     from shelfwise.reports.data_page import summary
     from shelfwise.reports.data_report import write_data_report
 
-    config = resolve(catalog)
+    config, split = resolve(catalog, folders=data_folders()), SplitConfig()
     if target is not None:
         known = columns_of(config).labels
         if config.source != "fashion-mnist" and target not in known:
             names = ", ".join(known) or "none"
             raise ConfigError(f"--target {target!r} is not a label of '{catalog}'; it has: {names}")
         config = config.model_copy(update={"target": target})
-    is_config = Path(catalog).suffix in (".toml", ".json")
-    split = load_config(Path(catalog)).split if is_config else SplitConfig()
+    if Path(catalog).suffix in (".toml", ".json"):
+        run = load_run(Path(catalog), folders=data_folders())
+        assert not isinstance(run, ReviewsConfig)  # `resolve` refuses them
+        split = run.split
     out.mkdir(parents=True, exist_ok=True)  # or fail now, and not after the work
     with _progress() as progress:
         facts = write_data_report(config, out, split=split, progress=progress)

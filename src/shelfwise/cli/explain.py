@@ -72,7 +72,9 @@ def _product(
     """Of a product that has pictures, a title, or both."""
     from shelfwise.cli.predict_products import one_product
 
-    product = one_product(bundle, files, title, catalogue="predict its rows with `shelfwise predict --out`")
+    product = one_product(
+        bundle, files, title, [], catalogue="predict its rows with `shelfwise predict --out`"
+    )
     _need_torch()
     from shelfwise.explain.product import explain_product
 

@@ -33,6 +33,10 @@ def predict(
     labels: Annotated[
         str | None, typer.Option(help="Products: names to choose from, learned or not, with commas.")
     ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Products: one of the shop's own columns, e.g. price=9.5."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write a file's answers to this .parquet or .csv file.")
     ] = None,
@@ -57,6 +61,8 @@ def predict(
         raise DataError("--out goes with exactly one catalogue or reviews file")
     if labels is not None and not isinstance(opened, ProductsBundle):
         raise DataError(f"'{bundle}' is a {opened.meta.task} bundle: --labels is for products bundles")
+    if field and not isinstance(opened, ProductsBundle):
+        raise DataError(f"'{bundle}' is no products bundle: --field is for these")
     if isinstance(opened, ReviewsBundle):
         from shelfwise.cli.predict_reviews import answer_reviews
 
@@ -76,7 +82,15 @@ def predict(
         from shelfwise.cli.predict_products import answer_products
 
         failed = answer_products(
-            opened, files, title, out, as_json=json_, threads=threads, top=top, labels=labels
+            opened,
+            files,
+            title,
+            out,
+            fields=field or [],
+            as_json=json_,
+            threads=threads,
+            top=top,
+            labels=labels,
         )
     else:
         _refuse_review_options(bundle, text, title, files, int8=int8)

@@ -11,7 +11,7 @@ from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
     from shelfwise.bundle import ProductsBundle
-    from shelfwise.schema import Product, ProductAnswer, TargetAnswer
+    from shelfwise.schema import FieldValue, Product, ProductAnswer, TargetAnswer
 
 
 def answer_products(
@@ -20,6 +20,7 @@ def answer_products(
     title: str | None,
     out: Path | None,
     *,
+    fields: list[str],
     as_json: bool,
     threads: int | None,
     top: int,
@@ -27,8 +28,8 @@ def answer_products(
 ) -> int:
     """Print the answer for one product, or stream a catalogue's answers; how many failed.
 
-    Several pictures are pictures of one product; `labels` are names to choose from, joined by commas.
-    DataError where it is not clear what to ask."""
+    Several pictures are pictures of one product; `fields` are NAME=VALUE; `labels` are names to choose from,
+    joined by commas. DataError where it is not clear what to ask."""
     from shelfwise.predict.product_backend import OnnxProductBackend
     from shelfwise.predict.products import ProductPredictor
 
@@ -37,18 +38,21 @@ def answer_products(
         from shelfwise.predict.answer_files import check_suffix
 
         check_suffix(out)
-        if title is not None:
-            raise DataError("--title is of one product, --out is for a catalogue: give either")
+        if title is not None or fields:
+            what = "--title" if title is not None else "--field"
+            raise DataError(f"{what} is of one product, --out is for a catalogue: give either")
         from shelfwise.data.catalog import resolve
-        from shelfwise.predict.product_stream import predict_products
+        from shelfwise.predict.product_stream import own_columns, predict_products
 
         config = resolve(files[0], folders=data_folders())
+        if Path(files[0]).suffix not in (".toml", ".json"):
+            config = own_columns(bundle, config)
         predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads))
         among = predictor.named(names) if names else None
         with progress("products") as watch:
             counts = predict_products(predictor, config, out, top=top, among=among, watch=watch)
         return tell_counts(counts, out)
-    product = one_product(bundle, files, title)
+    product = one_product(bundle, files, title, fields)
     predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads))
     among = predictor.named(names) if names else None
     (answer,) = predictor.predict([product], Path(), top=top, among=among)
@@ -69,24 +73,43 @@ def _names(labels: str | None) -> list[str]:
     return names
 
 
+def _fields(bundle: ProductsBundle, given: list[str]) -> dict[str, FieldValue]:
+    """The table fields of NAME=VALUE words, as a catalogue's cells are read; DataError for unknown ones."""
+    from shelfwise.data.cells import field_of
+
+    known, columns = bundle.config.table.fields, bundle.config.data.columns
+    found = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not equals or name not in known:
+            there = ", ".join(known) or "none"
+            raise DataError(f"--field {word}: expected NAME=VALUE; '{bundle.path}' reads the fields: {there}")
+        many = columns.fields[name] in columns.multi_valued
+        found[name] = field_of(value, columns.separator, many=many)
+    return found
+
+
 def one_product(
     bundle: ProductsBundle,
     files: list[str],
     title: str | None,
+    given: list[str],
     *,
     catalogue: str = "add --out FILE.parquet or --out FILE.csv",
 ) -> Product:
-    """The product that the pictures and the title are of; `catalogue` is what to do with a whole one."""
+    """The product that pictures, title and `given` (NAME=VALUE) are of; `catalogue` is what to do with a whole one."""
     from shelfwise.schema import Picture, Product
 
     tables = {".csv", ".parquet", ".jsonl", ".toml", ".json", ".gz"}
     other = [file for file in files if Path(file).suffix.lower() not in PICTURES]
     if any(Path(file).suffix.lower() in tables for file in other):
         raise DataError(f"'{other[0]}' is a catalogue: {catalogue}")
-    if not files and not (title or "").strip():
+    fields = _fields(bundle, given)
+    if not files and not (title or "").strip() and not fields:
         raise DataError(f"'{bundle.path}' is a products bundle: name pictures, a --title, or both")
     images = tuple(Picture(path=str(Path(file).absolute())) for file in files)
-    return Product(id=files[0] if files else "title", images=images, title=title or None)
+    id = files[0] if files else "title" if title else "fields"
+    return Product(id=id, images=images, title=title or None, fields=fields)
 
 
 def _tell(answer: ProductAnswer) -> None:

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shelfwise.config import CatalogConfig, ColumnMap, ReviewsConfig, load_run
+from shelfwise.config import CatalogConfig, ColumnMap, ProductsConfig, ReviewsConfig, load_run
 from shelfwise.data.cells import Row, product_of
 from shelfwise.data.product_pictures import PicturedProduct, decode_product
 from shelfwise.data.suggest import suggest_catalog
@@ -141,8 +141,8 @@ def resolve(argument: str, *, folders: tuple[Path, ...] = ()) -> CatalogConfig:
     """What a CATALOG on the command line means.
 
     `fashion-mnist`; a .toml or .json config, of which the `[data]` table counts (its paths are looked for in
-    `folders`, too); a picture tree; or a table, whose columns are then guessed as `data inspect` does, and
-    the guess is logged."""
+    `folders`, too; the target of a products run is its first one's finest label); a picture tree; or a table,
+    whose columns are then guessed as `data inspect` does, and the guess is logged."""
     if argument == "fashion-mnist":
         return CatalogConfig()
     path = Path(argument)
@@ -150,6 +150,9 @@ def resolve(argument: str, *, folders: tuple[Path, ...] = ()) -> CatalogConfig:
         run = load_run(path, folders=folders)
         if isinstance(run, ReviewsConfig):
             raise ConfigError(f"config '{path}' has task = 'reviews'; this needs a catalogue of products")
+        if isinstance(run, ProductsConfig) and run.data.target is None and run.asked:
+            main = next(iter(run.asked.values()))
+            return run.data.model_copy(update={"target": main.labels[-1]})
         return run.data
     if format_of(path) == "tree":
         return CatalogConfig(source=argument, columns=TREE_MAP, target="label")

@@ -40,7 +40,7 @@ def product_of(number: int, cells: dict[str, Any], columns: ColumnMap) -> Row:
         title=title,
         description=description,
         fields={
-            name: _field(cells.get(column), columns.separator, many=column in multi)
+            name: field_of(cells.get(column), columns.separator, many=column in multi)
             for name, column in columns.fields.items()
         },
         labels=_labels(cells, columns, multi),
@@ -108,7 +108,7 @@ def _labels(cells: dict[str, Any], columns: ColumnMap, multi: set[str]) -> dict[
     return labels
 
 
-def _field(value: Any, separator: str, *, many: bool) -> FieldValue:
+def field_of(value: Any, separator: str, *, many: bool) -> FieldValue:
     """A further column: numbers stay numbers, lists become tuples, anything else is text."""
     if many or isinstance(value, list | tuple):
         return values_of(value, separator, many=True)

@@ -34,6 +34,8 @@ class ColumnSummary:
     filled: int = 0
     values: Counter[str] = field(default_factory=Counter)
     """Texts, cut at 200 characters, with how often each occurs."""
+    cells: list[str | None] = field(default_factory=list)
+    """The same texts row by row, to compare columns; None where a row has none."""
     characters: int = 0
     words: int = 0
     encoded: int = 0
@@ -138,10 +140,12 @@ def _look(summary: ColumnSummary, value: Any) -> None:
     if _holds_bytes(value):
         summary.filled += 1
         summary.encoded += 1
+        summary.cells.append(None)
         return
     if isinstance(value, dict) and "path" in value:
         value = value["path"]
     text = text_of(value)
+    summary.cells.append(None if text is None else text[:_KEPT])
     if text is None:
         return
     summary.filled += 1

@@ -22,6 +22,7 @@ from shelfwise.data.review_tokens import TextReader
 from shelfwise.schema import FieldValue
 
 _WORD = re.compile(r"[^\W_]+")
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.I | re.A)
 GRAMS = (3, 4, 5)
 """Lengths of character n-grams."""
 
@@ -93,12 +94,13 @@ def table_input(
         for row, value in enumerate(fields[name]):
             if value is None or value == ():
                 continue
-            if isinstance(value, float):
-                if math.isfinite(value):
+            number = number_of(value)
+            if number is not None:
+                if math.isfinite(number):
                     values[row, place] = _hashed(f"{name}#", config.buckets)
-                    numbers[row, place] = np.clip((value - scale.mean) / scale.std, -10, 10)
+                    numbers[row, place] = np.clip((number - scale.mean) / scale.std, -10, 10)
                 continue
-            said = "|".join(sorted(value)) if isinstance(value, tuple) else value
+            said = "|".join(sorted(value)) if isinstance(value, tuple) else str(value)
             values[row, place] = _hashed(f"{name}={said.casefold()}", config.buckets)
     return values, numbers
 
@@ -123,10 +125,19 @@ def field_scales(rows: ProductRows) -> dict[str, FieldScale]:
     """The scale of each field that holds numbers."""
     found = {}
     for name, values in rows.fields.items():
-        numbers = np.array([v for v in values if isinstance(v, float) and math.isfinite(v)])
+        found_numbers = (number_of(value) for value in values)
+        numbers = np.array([v for v in found_numbers if v is not None and math.isfinite(v)])
         if len(numbers):
             found[name] = FieldScale(mean=float(numbers.mean()), std=float(numbers.std()) or 1.0)
     return found
+
+
+def number_of(value: FieldValue) -> float | None:
+    """A field's number. A CSV file and a command line have numbers as text, a Parquet file as numbers; to a
+    model they are the same."""
+    if isinstance(value, str):
+        return float(value) if _NUMBER.fullmatch(value.strip()) else None
+    return value if isinstance(value, float) else None
 
 
 def _hashed(piece: str, buckets: int) -> int:

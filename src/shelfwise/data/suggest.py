@@ -26,7 +26,8 @@ _NEARLY_UNIQUE = 0.9
 """Least share of different values in a column that is taken for the id by its name."""
 _LARGEST_SIDE = 64
 """Longest side of the suggested model input: what trains on a laptop."""
-_MOST_CLASSES = 200
+MOST_CLASSES = 200
+"""Values from which a column's are taken for names rather than classes."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,11 @@ def _table_map(found: Inspection, reasons: dict[str, str], notes: list[str]) -> 
     if images:
         what = "bytes" if free[images[0]].encoded else "paths"
         reasons["data.columns.images"] = f"the values are {what} of pictures"
-    separators = [column.separator for column in free.values() if column.separator]
+    # One separator is read: paths of pictures that were not taken apart would not be found.
+    separators = sorted(
+        (column for column in free.values() if column.separator), key=lambda column: column.name not in images
+    )
+    separator = separators[0].separator if separators else None
     for name in images:
         free.pop(name)
     addresses = [name for name, column in free.items() if column.kind == "address"]
@@ -96,7 +101,7 @@ def _table_map(found: Inspection, reasons: dict[str, str], notes: list[str]) -> 
     free.pop(description or "", None)
     labels = _guess_labels(free, reasons)
     fields = {
-        _snake(name): name
+        snake(name): name
         for name, column in free.items()
         if name not in labels.values() and column.kind in ("number", "date", "list", "text")
     }
@@ -110,11 +115,13 @@ def _table_map(found: Inspection, reasons: dict[str, str], notes: list[str]) -> 
         labels=labels,
         fields=fields,
         multi_valued=tuple(
-            name for name in free if free[name].separator and name not in (title, description)
+            name
+            for name in free
+            if separator and free[name].separator == separator and name not in (title, description)
         ),
-        separator=separators[0] if separators else "|",
+        separator=separator or "|",
     )
-    if separators:
+    if separator:
         reasons["data.columns.separator"] = "joins several values in a cell"
     if columns.multi_valued:
         reasons["data.columns.multi_valued"] = f"cells hold several values joined by {columns.separator!r}"
@@ -126,8 +133,8 @@ def _guess_id(columns: list[ColumnSummary], reasons: dict[str, str], notes: list
 
     A column with an id's name may have a few rows that repeat or lack it: those rows are in error, and
     another column that happens to be unique is not the id."""
-    named = _by_name([column for column in columns if column.is_unique], IDS)
-    nearly = _by_name([c for c in columns if c.distinct >= _NEARLY_UNIQUE * c.rows], IDS)
+    named = by_name([column for column in columns if column.is_unique], IDS)
+    nearly = by_name([c for c in columns if c.distinct >= _NEARLY_UNIQUE * c.rows], IDS)
     if named is None and nearly is not None:
         reasons["data.columns.id"] = "named like an id, and nearly every value differs"
         notes.append(f"rows that repeat or lack an id in '{nearly.name}' will be refused")
@@ -148,7 +155,7 @@ def _guess_id(columns: list[ColumnSummary], reasons: dict[str, str], notes: list
 
 def _guess_title(columns: list[ColumnSummary], reasons: dict[str, str]) -> str | None:
     texts = [column for column in columns if column.kind in ("text", "category", "list")]
-    named = _by_name(texts, TITLES)
+    named = by_name(texts, TITLES)
     if named:
         reasons["data.columns.title"] = "its name"
         return named.name
@@ -162,7 +169,7 @@ def _guess_title(columns: list[ColumnSummary], reasons: dict[str, str]) -> str |
 
 def _guess_description(columns: list[ColumnSummary], reasons: dict[str, str]) -> str | None:
     texts = [column for column in columns if column.kind in ("text", "list") and not column.lists]
-    named = _by_name(texts, DESCRIPTIONS)
+    named = by_name(texts, DESCRIPTIONS)
     long = [column for column in texts if column.mean_characters > 60]
     best = named or max(long, key=lambda column: column.mean_characters, default=None)
     if best is None:
@@ -178,21 +185,21 @@ def _guess_labels(free: dict[str, ColumnSummary], reasons: dict[str, str]) -> di
     for name, column in free.items():
         if column.kind != "category" or column.distinct < 2:
             continue
-        label = _snake(name)
+        label = snake(name)
         labels[label] = name
         reasons[f"data.columns.labels.{label}"] = f"{column.distinct} values that recur"
     return labels
 
 
 def _guess_target(found: Inspection, labels: dict[str, str], reasons: dict[str, str]) -> str | None:
-    usable = [found.column(name) for name in labels.values() if found.column(name).distinct <= _MOST_CLASSES]
-    named = _by_name(usable, TARGETS)
+    usable = [found.column(name) for name in labels.values() if found.column(name).distinct <= MOST_CLASSES]
+    named = by_name(usable, TARGETS)
     best = named or max(usable, key=lambda column: column.distinct, default=None)
     if best is None:
         return None
     why = "its name" if named else "the label with the most values"
     reasons["data.target"] = f"{why}; any key of [data.columns.labels] will do"
-    return _snake(best.name)
+    return snake(best.name)
 
 
 def _look_at_pictures(
@@ -241,7 +248,7 @@ def _preprocess(decoded: list[DecodedPicture], reasons: dict[str, str]) -> Prepr
     )
 
 
-def _by_name(columns: list[ColumnSummary], names: tuple[str, ...]) -> ColumnSummary | None:
+def by_name(columns: list[ColumnSummary], names: tuple[str, ...]) -> ColumnSummary | None:
     """The column whose name, without case and punctuation, comes first among `names`."""
     ranked = [(names.index(_bare(column.name)), column) for column in columns if _bare(column.name) in names]
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
@@ -251,7 +258,7 @@ def _bare(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     """`baseColour` and `Base Colour` as `base_colour`."""
     spaced = "".join(
         f"_{letter}" if letter.isupper() and i and name[i - 1].islower() else letter

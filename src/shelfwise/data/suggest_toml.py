@@ -2,51 +2,132 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from shelfwise.config import ColumnMap, ReviewColumns, toml_key, toml_value
 from shelfwise.data.suggest import Suggestion
+from shelfwise.data.suggest_products import ProductsSuggestion
 from shelfwise.data.suggest_reviews import ReviewSuggestion
+
+_STEPS: tuple[tuple[float, tuple[str, ...]], ...] = (
+    (500, ("epochs = 100", "batch_size = 64", "checkpoint_every = 100")),
+    (2_000, ("epochs = 60", "batch_size = 128", "checkpoint_every = 100")),
+    (math.inf, ("epochs = 16  # for some 40,000 products; 30 for 5,000", "batch_size = 256")),
+)
+"""Most products, and settings of `train`."""
+
+
+def written_toml(suggestion: Suggestion | ReviewSuggestion, *, folder: Path) -> str:
+    """As `suggestion_toml` or `reviews_toml`."""
+    if isinstance(suggestion, ReviewSuggestion):
+        return reviews_toml(suggestion, folder=folder)
+    return suggestion_toml(suggestion, folder=folder)
 
 
 def suggestion_toml(suggestion: Suggestion, *, folder: Path) -> str:
     """The text of a configuration file that will lie in `folder`; paths below it are written relative."""
-    found, data = suggestion.inspection, suggestion.data
+    lines = _heading(suggestion)
+    if isinstance(suggestion, ProductsSuggestion):
+        lines += ["", 'task = "products"', f"name = {toml_value(_plain_name(suggestion.inspection.path))}"]
+    lines += _data_lines(suggestion, folder)
+    if isinstance(suggestion, ProductsSuggestion):
+        return "\n".join([*lines, *_preprocess_lines(suggestion), *_products_lines(suggestion)]) + "\n"
+    return "\n".join([*lines, *_preprocess_lines(suggestion)]) + "\n"
+
+
+def _heading(suggestion: Suggestion) -> list[str]:
+    found = suggestion.inspection
     rows = f"all {found.rows:,}" if found.complete else f"the first {found.rows:,}"
-    lines = [
+    return [
         f"# Written by `shelfwise data inspect` after a look at {rows} rows of {found.path.name}.",
         '# Lines marked "guess" are guesses: check, correct, then use this file as CONFIG or CATALOG.',
         *(f"# Note: {note}." for note in suggestion.notes),
     ]
 
-    def add(section: str, key: str, value: Any, default: Any = None) -> None:
-        if value == default and (section, key) != ("data.columns", "id"):
-            return
-        why = suggestion.reasons.get(f"{section}.{key}")
-        lines.append(
-            f"{toml_key(key)} = {toml_value(value)}" + (f"  # guess: {_one_line(why)}" if why else "")
-        )
 
-    lines += ["", "[data]"]
-    add("data", "source", _near(found.path, folder))
-    add("data", "image_root", None if data.image_root is None else _near(data.image_root, folder))
-    add("data", "target", data.target)
-    if data.target is None:
+def _data_lines(suggestion: Suggestion, folder: Path) -> list[str]:
+    """`[data]` and the column map."""
+    found, data = suggestion.inspection, suggestion.data
+    lines = ["", "[data]", f"source = {toml_value(_near(found.path, folder))}"]
+    if data.image_root is not None:
+        lines.append(_set(suggestion, "data", "image_root", _near(data.image_root, folder)))
+    if data.target is not None:
+        lines.append(_set(suggestion, "data", "target", data.target))
+    elif not isinstance(suggestion, ProductsSuggestion):
         lines.append('# target = "..."  # no column looks like a class to learn')
     columns, plain = data.columns, ColumnMap()
     lines += ["", "[data.columns]"]
     for key in ("id", "images", "title", "description", "multi_valued", "separator"):
-        add("data.columns", key, getattr(columns, key), getattr(plain, key))
+        value = getattr(columns, key)
+        if key == "id" or value != getattr(plain, key):
+            lines.append(_set(suggestion, "data.columns", key, value))
     for part in ("labels", "fields"):
         if getattr(columns, part):
             lines += ["", f"[data.columns.{part}]"]
-            for key, column in getattr(columns, part).items():
-                add(f"data.columns.{part}", key, column)
-    lines += ["", "[preprocess]"]
-    for key in ("height", "width", "channels", "fit"):
-        add("preprocess", key, getattr(suggestion.preprocess, key))
-    return "\n".join(lines) + "\n"
+            lines += [
+                _set(suggestion, f"data.columns.{part}", key, column)
+                for key, column in getattr(columns, part).items()
+            ]
+    return lines
+
+
+def _preprocess_lines(suggestion: Suggestion) -> list[str]:
+    keys = ("height", "width", "channels", "fit")
+    return [
+        "",
+        "[preprocess]",
+        *(_set(suggestion, "preprocess", key, getattr(suggestion.preprocess, key)) for key in keys),
+    ]
+
+
+def _products_lines(suggestion: ProductsSuggestion) -> list[str]:
+    """Targets, what the table could add, and how to train; all that is not used is said."""
+    lines = ["", "[targets]"]
+    for name, target in suggestion.targets.items():
+        several = ", several = true" if target.several else ""
+        table = f"{{ labels = {toml_value(target.labels)}{several} }}"
+        lines.append(
+            f"{toml_key(name)} = {table}  # guess: {_one_line(suggestion.reasons[f'targets.{name}'])}"
+        )
+    lines += ["", "[table]"]
+    fields = tuple(suggestion.data.columns.fields)
+    if fields:
+        lines += [
+            "# The shop's own columns as input. Name only what is known before the answer is: a column that",
+            "# was filled in from a target, or after it, makes figures too good to be true.",
+            f"# fields = {toml_value(fields)}",
+        ]
+    else:
+        lines.append("# No further column is fit to be an input.")
+    lines += [f"# Not used: {name}: {_one_line(why)}." for name, why in suggestion.unused.items()]
+    if suggestion.fusion:
+        lines += [
+            *("", "[fusion]", f'kind = "{suggestion.fusion}"  # the only input; "gated" for fields besides'),
+            *(
+                "",
+                "[shared]",
+                'loss = "none"  # pictures and titles have a space of their own where both are',
+            ),
+        ]
+    if suggestion.preprocess.channels == 3 and suggestion.data.columns.images:
+        lines += ["", "[augment]", 'level = "light"', 'flip = "random"', "fill = 255"]
+    return [*lines, "", "[train]", *_train_lines(suggestion)]
+
+
+def _train_lines(suggestion: ProductsSuggestion) -> list[str]:
+    """As many steps as were found to be enough for so many products; docs/ablations.md, learning curve."""
+    found = suggestion.inspection
+    rows = found.rows if found.complete else math.inf
+    steps = next(steps for most, steps in _STEPS if rows <= most)
+    return [*steps, "adamw_lr = 3e-3", "warmup = 0.1", "weight_decay = 0.02", "clip = 1.0", "ema = 0.998"]
+
+
+def _set(suggestion: Suggestion, section: str, key: str, value: Any) -> str:
+    """A line of the file, with the reason where it is a guess."""
+    why = suggestion.reasons.get(f"{section}.{key}")
+    return f"{toml_key(key)} = {toml_value(value)}" + (f"  # guess: {_one_line(why)}" if why else "")
 
 
 def reviews_toml(suggestion: ReviewSuggestion, *, folder: Path) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from shelfwise.config import CatalogConfig
+from shelfwise.bundle import ProductsBundle
+from shelfwise.config import CatalogConfig, ColumnMap
 from shelfwise.data.catalog import image_root_of, read_catalog
+from shelfwise.data.tables import open_table
 from shelfwise.files import replacing
 from shelfwise.predict.answer_files import (
     Counts,
@@ -23,6 +26,7 @@ from shelfwise.predict.products import ASKED, CHUNK, ProductPredictor
 from shelfwise.predict.zero_shot import NamedClasses
 from shelfwise.schema import Product, ProductAnswer, RowError
 
+log = logging.getLogger(__name__)
 ENDS = ("known", "warnings", "error", "error_kind", "bundle")
 
 
@@ -52,6 +56,28 @@ def predict_products(
             write([_row(answer, targets) for answer in answers])
             watch(counts)
     return counts
+
+
+def own_columns(bundle: ProductsBundle, config: CatalogConfig) -> CatalogConfig:
+    """A bare table read as the bundle's own catalogue was, as far as it has the same columns.
+
+    Without the bundle's id column, or without anything else that it reads, the map stays as it is."""
+    own, there = bundle.config.data.columns, set(open_table(config).columns)
+    fields = {name: own.fields[name] for name in bundle.config.table.fields if own.fields[name] in there}
+    columns = ColumnMap(
+        id=own.id,
+        images=tuple(name for name in own.images if name in there),
+        title=own.title if own.title in there else None,
+        description=own.description if own.description in there else None,
+        fields=fields,
+        multi_valued=tuple(name for name in own.multi_valued if name in fields.values()),
+        separator=own.separator,
+    )
+    reads = columns.images or columns.title or columns.description or fields
+    if own.id not in there or not reads:
+        return config
+    log.info("'%s' has the columns of the bundle's own catalogue, and is read like it", config.source)
+    return config.model_copy(update={"columns": columns})
 
 
 def _answers(

@@ -111,7 +111,7 @@ def _graphs(
         title, titles = TokensPiece(net), {"words": titles["words"]}
     outputs = [*net.heads, *(["vectors"] if net.shared is not None else [])]
     graphs: list[tuple[str, nn.Module, Named, list[str], list[Link]]] = [
-        ("picture", PicturePiece(net), {"pixels": (sample.pixels, (0,))}, both, plain),
+        ("picture", PicturePiece(net), {"pixels": (_two_pictures(sample), (0,))}, both, plain),
         ("title", title, titles, both, plain),
         ("fuse", FusionPiece(net), fused, outputs, _links(net)),
     ]
@@ -119,6 +119,12 @@ def _graphs(
         table: Named = {"values": (sample.values, (0,)), "numbers": (sample.numbers, (0,))}
         graphs.append(("table", TablePiece(net), table, both, plain))
     return graphs
+
+
+def _two_pictures(sample: ProductTensors) -> Tensor:
+    """The sample's pictures, filled up with blank ones: none cannot be multiplied, one would be fixed."""
+    blank = sample.pixels.new_zeros(max(0, 2 - len(sample.pixels)), *sample.pixels.shape[1:])
+    return torch.cat([sample.pixels, blank])
 
 
 def _links(net: ProductNet) -> list[Link]:
