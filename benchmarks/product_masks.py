@@ -2,9 +2,9 @@
 
     SHELFWISE_DATA=DIR python benchmarks/product_masks.py
 
-writes benchmarks/article_type_words.txt from the training products of configs/catalog.toml: every word of every
-article type, in the singular and the plural. `products.py` takes them out of all titles, and asks what is left
-to tell: how much a picture adds where the title does not say it.
+writes benchmarks/article_type_words.txt from the training products of configs/catalog.toml: every word
+of every article type, in the singular and the plural. `products.py` takes them out of all titles: how much
+does a picture add where the title does not say what it is?
 """
 
 from __future__ import annotations

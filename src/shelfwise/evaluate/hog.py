@@ -41,7 +41,7 @@ def hog(grey: Float32[ndarray, "N H W"]) -> Float32[ndarray, "N G"]:
     cells = _cells(*_gradients(grey), rows, columns)
     corners = [cells[:, i : rows - 1 + i, j : columns - 1 + j] for i in (0, 1) for j in (0, 1)]
     blocks = _unit(np.concatenate(corners, axis=-1))
-    return _unit(np.minimum(blocks, CLIP)).reshape(len(grey), -1)
+    return _unit(np.minimum(blocks, CLIP)).reshape(len(grey), (rows - 1) * (columns - 1) * 4 * ORIENTATIONS)
 
 
 def colour_histogram(pixels: UInt8[ndarray, "N H W 3"]) -> Float32[ndarray, "N K"]:
@@ -57,7 +57,7 @@ def colour_histogram(pixels: UInt8[ndarray, "N H W 3"]) -> Float32[ndarray, "N K
     for high in np.array_split(np.arange(height), GRID):
         for wide in np.array_split(np.arange(width), GRID):
             region = codes[:, high[0] : high[-1] + 1, wide[0] : wide[-1] + 1]
-            counts = np.bincount(region.ravel(), minlength=count * LEVELS**3).reshape(count, -1)
+            counts = np.bincount(region.ravel(), minlength=count * LEVELS**3).reshape(count, LEVELS**3)
             shares.append(counts / (len(high) * len(wide)))
     return np.sqrt(np.concatenate(shares, axis=1)).astype(np.float32)
 

@@ -1,9 +1,9 @@
 """A linear support vector machine for many classes and rows: scikit-learn's LinearSVC, by matrix products.
 
-One machine a class against the rest, with squared hinge loss and a regularised bias: the problem that
-`sklearn.svm.LinearSVC` states at its defaults (liblinear, JMLR 9, 2008). liblinear takes one class and one row at a
-time, hours for a hundred classes of dense rows; here L-BFGS takes all at once, minutes. N rows, D columns, K
-classes; rows may be dense, sparse, or several arrays side by side.
+One machine a class against the rest, with squared hinge loss and a regularised bias: what
+`sklearn.svm.LinearSVC` solves at its defaults (liblinear, JMLR 9, 2008). liblinear takes one class and one
+row at a time, hours for a hundred classes of dense rows; here L-BFGS takes all at once, minutes. N rows,
+D columns, K classes; rows may be dense, sparse, or several arrays side by side.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 
 STEPS = 300
-TOLERANCE = 1e-5
+TOLERANCE = 1e-4
 """Of the objective's relative change in a step: the search ends below it."""
 _MEMORY = 8
 """Past steps that L-BFGS keeps, each as large as the weights."""
