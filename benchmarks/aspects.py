@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import record
-from review_runs import RUNS, data_folder, finished_bundles
+from runs import RUNS, data_folder, finished_bundles
 from set_scores import difference, kappa, sampled_f1, scores, tally
 
 from shelfwise.data.dmaste import TermReview, read_term_reviews
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=NAMES)
     parser.add_argument("--part", choices=["validation", "test"], default="validation")
     options = parser.parse_args()
-    folder = data_folder()
+    folder = data_folder("reviews")
     bundles = {name: finished_bundles(name) for name in options.names}
     if not any(bundles.values()):
         sys.exit(f"no bundle of {', '.join(options.names)} in {RUNS}; run benchmarks/reviews.py first")

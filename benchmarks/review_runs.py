@@ -1,69 +1,30 @@
-"""The runs that the review benchmarks share: one configuration and seed each, in runs/bench/NAME-SEED.
-
-A run is trained by `shelfwise train --resume` in a process of its own: one that was cut goes on, one that is
-finished stays as it is. `cpu_seconds.json` beside the bundle has the CPU time of these processes.
-"""
+"""The runs of the review benchmarks: which recipe is taught by which, and how each is trained."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import resource
-import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+
+from runs import ROOT, attempt, run_folder, training
 
 from shelfwise.bundle import ReviewsBundle
-from shelfwise.train.checkpoint import checkpoints, load_checkpoint
 
-ROOT = Path(__file__).resolve().parent.parent
-RUNS = ROOT / "runs" / "bench"
 TEACHERS = {"reviews-distilled": "reviews-minilm", "reviews-minilm-taught": "reviews-minilm"}
 """Whose bundles teach a configuration: that of its own seed, unless `TEACHER_SEEDS` says otherwise."""
 TEACHER_SEEDS = {"reviews-minilm-taught": (0, 1, 2)}
-LOOPS = ("", "hidden-words", "aspects")
-"""Folders of a run in which the stages of its training keep their checkpoints."""
-
-
-def data_folder() -> Path:
-    """The folder that SHELFWISE_DATA names; says what is missing and ends the process where there is none."""
-    folder = os.environ.get("SHELFWISE_DATA")
-    if folder is None or not (Path(folder) / "reviews").is_dir():
-        sys.exit("SHELFWISE_DATA must name a folder with reviews/; not measured")
-    return Path(folder).absolute()
-
-
-def run_folder(name: str, seed: int) -> Path:
-    """Where the run of one configuration and seed is."""
-    return RUNS / f"{name}-{seed}"
-
-
-def finished_bundles(name: str) -> dict[int, Path]:
-    """Seed to bundle of every finished run of a configuration, in order of the seeds."""
-    found = {}
-    for path in RUNS.glob(f"{name}-*/bundle/bundle.json"):
-        seed = re.fullmatch(rf"{re.escape(name)}-(\d+)", path.parent.parent.name)
-        if seed:
-            found[int(seed[1])] = path.parent
-    return dict(sorted(found.items()))
 
 
 def trained(name: str, seed: int, teacher_seeds: Sequence[int] | None = None) -> ReviewsBundle:
     """The bundle of one configuration and seed, trained now unless it is there.
 
     Where others teach it, they are those of `teacher_seeds`, or else of `TEACHER_SEEDS` or its own seed."""
-    out = run_folder(name, seed).relative_to(ROOT)
-    # No path of this machine: a run that is finished is told by its configuration.
-    command = [sys.executable, "-c", "from shelfwise.cli import main; main()", "train"]
-    command += [f"configs/{name}.toml", "--resume", "--out", str(out), "--set", f"train.seed={seed}"]
+    out, settings = run_folder(name, seed), []
     if name in TEACHERS:
         seeds = TEACHER_SEEDS.get(name, (seed,)) if teacher_seeds is None else teacher_seeds
-        teachers = teacher_bundles(TEACHERS[name], seeds)
-        command += ["--set", f"distill.teachers={json.dumps(teachers)}"]
-    attempt(command, ROOT / out)
-    return ReviewsBundle.open(ROOT / out / "bundle")
+        settings.append(f"distill.teachers={json.dumps(teacher_bundles(TEACHERS[name], seeds))}")
+    attempt(training(name, out, seed, settings), out)
+    return ReviewsBundle.open(out / "bundle")
 
 
 def teacher_bundles(name: str, seeds: Sequence[int]) -> list[str]:
@@ -73,46 +34,3 @@ def teacher_bundles(name: str, seeds: Sequence[int]) -> list[str]:
         if not (path / "bundle.json").exists():
             sys.exit(f"there is no {path}; run first: benchmarks/reviews.py {name} --seeds {seed}")
     return [str(path.relative_to(ROOT)) for path in paths]
-
-
-def attempt(command: list[str], out: Path) -> None:
-    """Run a training command, and add its CPU time to the notes in `out`, whether it came to its end or not.
-
-    A command that leaves the bundle as it was is no attempt: it found a finished run."""
-    out.mkdir(parents=True, exist_ok=True)
-    bundle = out / "bundle" / "bundle.json"
-    written = bundle.stat().st_mtime_ns if bundle.exists() else None
-    began = _children_seconds()
-    # One thread, without a setting that would stand in the bundle's configuration.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    if data := os.environ.get("SHELFWISE_DATA"):
-        environment["SHELFWISE_DATA"] = str(Path(data).absolute())
-    try:
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-    finally:
-        if not bundle.exists() or bundle.stat().st_mtime_ns != written:
-            spent = [*_noted(out), round(_children_seconds() - began, 1)]
-            (out / "cpu_seconds.json").write_text(json.dumps(spent), encoding="utf-8")
-
-
-def cpu_seconds(out: Path) -> float:
-    """CPU time of a run over all attempts, its teachers' answers included, their own training not.
-
-    Of a run that was begun by other means at least what its training loops counted."""
-    counted = 0.0
-    for stage in LOOPS:
-        found = checkpoints(out / stage / "checkpoints")
-        if found:
-            counted += load_checkpoint(found[-1])["progress"]["cpu_seconds"]
-    return max(counted, float(sum(_noted(out))))
-
-
-def _noted(out: Path) -> list[float]:
-    path = out / "cpu_seconds.json"
-    noted: list[float] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    return noted
-
-
-def _children_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

@@ -33,7 +33,8 @@ import record
 from jaxtyping import Int64
 from numpy import ndarray
 from review_merge import HEADLINES, merged, sample_json
-from review_runs import cpu_seconds, data_folder, finished_bundles, run_folder, trained
+from review_runs import trained
+from runs import cpu_seconds, data_folder, finished_bundles, run_folder
 
 from shelfwise.bundle import ReviewsBundle
 from shelfwise.config import ReviewsConfig
@@ -71,7 +72,7 @@ def main() -> None:
     parser.add_argument("--teacher-seeds", nargs="+", type=int, default=None)
     parser.add_argument("--part", choices=["validation", "test"], default="validation")
     options = parser.parse_args()
-    folder = data_folder()
+    folder = data_folder("reviews")
     for name in options.names:
         runs = {}
         for seed in options.seeds:

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import record
 from in_turn import Side, in_milliseconds, latencies, rates, ratio, stay_on_one_core, summary, times_as_fast
-from review_runs import data_folder, run_folder
+from runs import data_folder, run_folder
 
 from shelfwise.bundle import ReviewsBundle
 from shelfwise.config import ReviewData
@@ -58,7 +58,7 @@ def main() -> None:
     options = parser.parse_args()
     core = stay_on_one_core(options.core)
     own, minilm = (opened(path) for path in (options.own, options.minilm))
-    source = data_folder() / own.config.data.source
+    source = data_folder("reviews") / own.config.data.source
     values = {
         "core": core,
         "threads": 1,

@@ -14,6 +14,7 @@ import review_runs
 import reviews
 import tables
 from review_merge import merged
+from runs import attempt, cpu_seconds, data_folder, finished_bundles
 
 from shelfwise.bundle import ReviewsBundle
 from shelfwise.evaluate.review_scores import Answers, Truth, auc, figures, summed, transfer_auc
@@ -26,7 +27,7 @@ def runs(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for runs that holds two finished ones of the recipe `drawn`."""
     for seed in (0, 11):
         shutil.copytree(run, tmp_path / f"drawn-{seed}")
-    monkeypatch.setattr(review_runs, "RUNS", tmp_path)
+    monkeypatch.setattr("runs.RUNS", tmp_path)
     return tmp_path
 
 
@@ -144,8 +145,8 @@ def test_seeds_of_other_settings_are_left_out(
 
 def test_seeds_of_a_recipe_are_not_those_of_a_longer_name(runs: Path) -> None:
     (runs / "drawn-0").rename(runs / "drawn-minilm-0")
-    assert list(review_runs.finished_bundles("drawn")) == [11]
-    assert list(review_runs.finished_bundles("drawn-minilm")) == [0]
+    assert list(finished_bundles("drawn")) == [11]
+    assert list(finished_bundles("drawn-minilm")) == [0]
 
 
 def test_settings_are_the_same_for_all_seeds_and_teachers(run: Path) -> None:
@@ -159,19 +160,19 @@ def test_settings_are_the_same_for_all_seeds_and_teachers(run: Path) -> None:
 
 def test_the_cost_is_that_of_all_attempts_and_at_least_that_of_the_loops(run: Path, tmp_path: Path) -> None:
     work = "sum(range(3_000_000))"
-    review_runs.attempt([sys.executable, "-c", work], tmp_path)
+    attempt([sys.executable, "-c", work], tmp_path)
     with pytest.raises(Exception, match="non-zero exit status"):
-        review_runs.attempt([sys.executable, "-c", f"{work}; raise SystemExit(3)"], tmp_path)
+        attempt([sys.executable, "-c", f"{work}; raise SystemExit(3)"], tmp_path)
     noted = json.loads((tmp_path / "cpu_seconds.json").read_text())
     assert len(noted) == 2
-    assert review_runs.cpu_seconds(tmp_path) == pytest.approx(sum(noted))
-    loops = review_runs.cpu_seconds(run)
+    assert cpu_seconds(tmp_path) == pytest.approx(sum(noted))
+    loops = cpu_seconds(run)
     assert loops > ReviewsBundle.open(run / "bundle").info["training"]["cpu_seconds"] / 2
     assert not (run / "cpu_seconds.json").exists()
 
 
 def test_a_finished_run_costs_nothing_more(runs: Path) -> None:
-    review_runs.attempt([sys.executable, "-c", ""], runs / "drawn-0")
+    attempt([sys.executable, "-c", ""], runs / "drawn-0")
     assert not (runs / "drawn-0" / "cpu_seconds.json").exists()
 
 
@@ -182,4 +183,4 @@ def test_what_is_missing_is_named(runs: Path, monkeypatch: pytest.MonkeyPatch) -
     assert review_runs.teacher_bundles("drawn", [0, 11]) == ["drawn-0/bundle", "drawn-11/bundle"]
     monkeypatch.delenv("SHELFWISE_DATA", raising=False)
     with pytest.raises(SystemExit, match="SHELFWISE_DATA must name"):
-        review_runs.data_folder()
+        data_folder("reviews")

@@ -97,7 +97,9 @@ def one_product(
     *,
     catalogue: str = "add --out FILE.parquet or --out FILE.csv",
 ) -> Product:
-    """The product that pictures, title and `given` (NAME=VALUE) are of; `catalogue` is what to do with a whole one."""
+    """The product that pictures, title and `given`, NAME=VALUE, are of.
+
+    `catalogue` is what to do with a whole one."""
     from shelfwise.schema import Picture, Product
 
     tables = {".csv", ".parquet", ".jsonl", ".toml", ".json", ".gz"}

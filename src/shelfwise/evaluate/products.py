@@ -258,17 +258,19 @@ def _retrieval(predictor: ProductPredictor, rows: ProductRows, asked: Asked, see
     return {
         "title_to_picture": {name: value.interval().as_json() for name, value in titles.items()}
         | {"queries": queries, "pool": len(pictured)},
-        "name_to_picture": _by_name(predictor, rows, pictured, asked.vectors["picture"][pictured]),
+        "name_to_picture": names_to_pictures(predictor, rows, pictured, asked.vectors["picture"][pictured]),
     }
 
 
-def _by_name(
+def names_to_pictures(
     predictor: ProductPredictor,
     rows: ProductRows,
     pictured: Int64[ndarray, "M"],
     pool: Float[ndarray, "M E"],
 ) -> dict[str, Any]:
-    """Names of the main target's classes as queries, over classes with `NAMED_ROWS` pictures or more."""
+    """Precision of the main target's class names as queries, over classes with `NAMED_ROWS` pictures or more.
+
+    `pictured` are the rows that the vectors in `pool` are of. Empty where there is no such class."""
     name, target = next(iter(predictor.bundle.reading.targets.items()))
     if target.several:
         return {}

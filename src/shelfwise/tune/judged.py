@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int8, Int64
+from jaxtyping import Float32, Int8, Int64
 from numpy import ndarray
 
 from shelfwise.files import replacing
-from shelfwise.metrics.bootstrap import RESAMPLES, Sampled, resampled_counts, resampled_means
+from shelfwise.metrics.bootstrap import RESAMPLES, Sampled, resampled_means
 from shelfwise.metrics.calibration import BINS, bin_of
-from shelfwise.metrics.classification import class_scores_of_counts
+from shelfwise.metrics.macro_f1 import sampled_macro_f1
 from shelfwise.metrics.retrieval import reciprocal_rank
 
 
@@ -108,8 +108,12 @@ def judged_samples(
     samples = {name: _summed(name, *values) for name, values in drawn.items()}
     for place, subset in enumerate(questions.subsets):
         some = counted[subset]
-        samples[key("macro_f1", questions.main, subset)] = _macro_f1(
-            judged.truth[some], judged.said[place][some], judged.family[some], seed=seed, resamples=resamples
+        samples[key("macro_f1", questions.main, subset)] = sampled_macro_f1(
+            judged.truth[some],
+            judged.said[place][some],
+            seed=seed,
+            resamples=resamples,
+            groups=judged.family[some],
         )
     return samples
 
@@ -150,27 +154,3 @@ def _bin_gaps(judged: Judged, place: int) -> ndarray:
     gaps = np.zeros((len(confidence), BINS))
     gaps[np.arange(len(gaps)), bin_of(confidence)] = (judged.said[place] == judged.truth) - confidence
     return gaps
-
-
-def _macro_f1(
-    truth: Int64[ndarray, "M"],
-    said: Int64[ndarray, "M"],
-    family: Int64[ndarray, "M"],
-    *,
-    seed: int,
-    resamples: int,
-) -> Sampled:
-    """The mean F1 of the classes that rows have; only pairs of class and answer that occur are resampled.
-
-    A resample lacks some rare classes, which moves the mean; that is taken out, as of an ECE."""
-    if not len(truth):
-        return Sampled(float("nan"), np.full(resamples, np.nan))
-    classes = int(max(truth.max(), said.max())) + 1
-    pairs, place = np.unique(truth * classes + said, return_inverse=True)
-    drawn = resampled_counts(place, len(pairs), seed=seed, resamples=resamples, groups=family)
-    counts = np.concatenate([np.bincount(place, minlength=len(pairs))[None].astype(np.float64), drawn])
-    own, answered = np.eye(classes)[pairs // classes], np.eye(classes)[pairs % classes]
-    scores = class_scores_of_counts(counts @ (own * answered), counts @ own, counts @ answered)
-    there: Bool[ndarray, "R K"] = scores.support > 0
-    values = (scores.f1 * there).sum(axis=1) / there.sum(axis=1)
-    return Sampled(float(values[0]), values[1:]).without_bias()
