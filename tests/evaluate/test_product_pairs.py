@@ -38,7 +38,8 @@ class Guessing(ProductPredictor):
         found = super().scores(known, only)
         moved = {name: np.roll(values, 1, axis=0) for name, values in found.probabilities.items()}
         away = found.vectors is not None and tuple(only or ()) == ("text",)
-        return ProductScores(moved, -found.vectors if away else found.vectors, found.known)  # type: ignore[operator]
+        vectors = -found.vectors if away else found.vectors  # type: ignore[operator]
+        return replace(found, probabilities=moved, vectors=vectors)
 
 
 def changed(real: ProductPredictor, targets: dict[str, TargetInfo]) -> ProductPredictor:
