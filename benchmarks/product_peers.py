@@ -1,8 +1,8 @@
 """The linear peers of a catalogue's products: fitted once, their answers kept in runs/bench.
 
 They lie in baselines-DIGEST, a digest of the products themselves and of how the peers are made, so that all
-seeds and processes share what was fitted. Each target and subset has a file of its own: a process that was cut
-goes on with the next.
+seeds and processes share what was fitted. Each target and subset has a file of its own: a process that was
+cut goes on with the next.
 """
 
 from __future__ import annotations
