@@ -248,12 +248,13 @@ def test_a_bar_is_reached_or_missed(value: float, low: float, verdict: str) -> N
 
 
 def test_every_row_of_the_table_finds_its_numbers(found: dict[str, Any], tmp_path: Path) -> None:
-    """The drawn shop has no gender, season and usage: they take the colour's numbers."""
+    """The drawn shop has no gender, season and usage, and no class large enough to be asked by name."""
     whole = json.loads(json.dumps(found, allow_nan=False))
     for part in ("figures", "peers", "minus_peers", "differences", "peers_chosen"):
         for name in ("gender", "season", "usage"):
             whole[part][name] = whole[part]["colour"]
     whole["singles"]["text"] = whole["singles"]["picture"]
+    whole["retrieval"] |= {"name_p_at_1": {"value": 1.0}, "name_p_at_10": {"value": 0.9}, "names": 4}
     (tmp_path / "products.json").write_text(json.dumps(whole))
     assert tables.render("products", tmp_path).count("\n") == 2 + len(tables.FIGURES["products"])
     del whole["singles"]
