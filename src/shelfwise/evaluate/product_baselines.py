@@ -5,8 +5,7 @@ oriented gradients and of colours with a linear support vector machine; from bot
 these columns. Each target has models of its own.
 
 They are fair peers: fitted on the same training products, their settings chosen by accuracy on the same
-validation products; they read the same titles and the same pixels, and are fitted until the solver ends. They
-say classes, no probabilities.
+validation products; they read the same titles and the same pixels. They say classes, no probabilities.
 """
 
 from __future__ import annotations
@@ -46,6 +45,7 @@ class Peer:
     accuracy: float
     """On validation, of the chosen settings."""
     converged: bool
+    """Whether the solver came to its end, or was cut after so many steps."""
 
 
 class Reader:
