@@ -150,11 +150,12 @@ def _retrieval(each: list[Run], families: Shaped[ndarray, "N"]) -> dict[str, Any
         name: _figure([mean_of(measure(rank), seed=0, groups=families) for rank in ranks])
         for name, measure in measures.items()
     }
+    found["pool"] = len(families)
     names = [run["names"] for run in each if run["names"]]
     if names:
         for k in (1, 10):
             found[f"name_p_at_{k}"] = _plain([some[f"precision@{k}"] for some in names])
-        found |= {"pool": names[0]["pool"], "names": names[0]["classes"]}
+        found["names"] = names[0]["classes"]
     return found
 
 

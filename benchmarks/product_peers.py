@@ -1,14 +1,15 @@
 """The linear peers of a catalogue's products: fitted once, their answers kept in runs/bench.
 
 They lie in baselines-DIGEST, a digest of the products themselves and of how the peers are made, so that all
-seeds and processes share what was fitted. Each target and subset has a file of its own: a process that was cut
-goes on with the next.
+seeds and processes share what was fitted. Each target and subset has a file of its own: a process that was
+cut goes on with the next.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ class Said:
     classes: Shaped[ndarray, "N"]
     """By name."""
     chosen: dict[str, Any]
-    """Its settings, their accuracy on validation, and whether the solver came to its end."""
+    """Its settings, their accuracy on validation, whether the solver came to its end, and CPU-seconds of all
+    settings together; the first one's hold the reading of pictures and titles."""
 
 
 def peers(
@@ -48,9 +50,16 @@ def peers(
     """Subset and target to what the peer says of `part`, fitted now unless that is kept."""
     folder = runs.RUNS / f"baselines-{digest(parts, targets)}"
     missing = [(t, s) for t in targets for s in SUBSETS if not _file(folder, t, s).exists()]
+    began = time.process_time()
     for (target, subset), peer in zip(missing, _fitted(parts, targets, missing), strict=True):
         folder.mkdir(parents=True, exist_ok=True)
-        chosen = {**peer.chosen, "validation_accuracy": peer.accuracy, "converged": peer.converged}
+        seconds, began = time.process_time() - began, time.process_time()
+        chosen = {
+            **peer.chosen,
+            "validation_accuracy": peer.accuracy,
+            "converged": peer.converged,
+            "cpu_seconds": round(seconds, 1),
+        }
         answers = dict(zip(UNSEEN, peer.said, strict=True))
         with replacing(_file(folder, target, subset)) as partial, partial.open("wb") as file:
             np.savez_compressed(file, chosen=np.array(json.dumps(chosen)), **answers)

@@ -205,7 +205,7 @@ def rows_digest(rows: ProductRows) -> str:
 
 
 def finished_runs(name: str, like: Run) -> dict[int, Run]:
-    """What the seeds answered on test, each with the bundle that is there now, settings and rows as `like`."""
+    """What the seeds answered on test: of the bundles there are now, settings and rows as of `like`."""
     found = {}
     for seed, path in finished_bundles(name).items():
         kept = path.parent / "test.json"

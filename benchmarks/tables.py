@@ -151,6 +151,62 @@ def _whole_file(precision: str) -> Figure:
     )
 
 
+PEERS = {
+    "picture": "gradients, colours and a linear SVM",
+    "text": "TF-IDF and logistic regression",
+    "both": "a linear SVM on all of these",
+}
+"""What a products recipe is compared with, by what is read."""
+
+
+def _article_type(place: str, what: str) -> Figure:
+    """The finest category from one subset of the modalities, from `benchmarks/products.py`."""
+    ours, theirs, more = (f"products.{part}.category.{place}" for part in ("figures", "peers", "minus_peers"))
+    return Figure(
+        f"`configs/catalog.toml`: article type of {{products.products:,d}} products from {what}",
+        f"{{{ours}.accuracy.value:.1%}} ({{{ours}.accuracy.ci95.0:.1%}} to {{{ours}.accuracy.ci95.1:.1%}}, "
+        f"seeds {{products.seeds:}}), macro-F1 {{{ours}.macro_f1.value:.3f}}",
+        f"{PEERS[place]}: {{{theirs}.accuracy.value:.1%}}, {{{theirs}.macro_f1.value:.3f}}; "
+        f"{{{more}.accuracy.value:+.2%}} "
+        f"({{{more}.accuracy.ci95.0:+.2%}} to {{{more}.accuracy.ci95.1:+.2%}})",
+    )
+
+
+def _attribute(target: str) -> Figure:
+    """One attribute from picture, title and both, from `benchmarks/products.py`."""
+    names = {"picture": "picture", "text": "title", "both": "both"}
+    ours, theirs = (
+        ", ".join(
+            f"{name} {{products.{part}.{target}.{place}.accuracy.value:.1%}}" for place, name in names.items()
+        )
+        for part in ("figures", "peers")
+    )
+    more = f"products.minus_peers.{target}.both.accuracy"
+    return Figure(
+        f"its {target}",
+        ours,
+        f"the linear peers: {theirs}; from both {{{more}.value:+.2%}} "
+        f"({{{more}.ci95.0:+.2%}} to {{{more}.ci95.1:+.2%}})",
+    )
+
+
+def _single(kind: str, what: str) -> Figure:
+    """A separate model of one modality, from `benchmarks/products.py --singles`."""
+    place, joint = f"products.singles.{kind}.category", f"products.figures.category.{kind}"
+    return Figure(
+        f"a model of {what} alone: article type",
+        f"{{{place}.accuracy.value:.1%}}, macro-F1 {{{place}.macro_f1.value:.3f}}",
+        f"the joint model from {what}: {{{joint}.accuracy.value:.1%}}; "
+        f"{{{place}.joint_minus_single.accuracy.value:+.2%}} "
+        f"({{{place}.joint_minus_single.accuracy.ci95.0:+.2%}} to "
+        f"{{{place}.joint_minus_single.accuracy.ci95.1:+.2%}})",
+    )
+
+
+_MASKED = "products.figures.category"
+_FOUND = "products.retrieval"
+_BEYOND = "products.differences.category.masked_both_minus_picture.accuracy"
+
 FIGURES: dict[str, tuple[Figure, ...]] = {
     "accuracy": (
         *(_recipe(name) for name in ("demo", "fashion-mnist", "fashion-mnist-long")),
@@ -193,6 +249,32 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
             "PyTorch {loader.batches_per_second.torch:,.0f}, compiled {loader.batches_per_second.numba:,.0f}",
             "PIL per item: {loader.batches_per_second.pil_bilinear:,.0f}; "
             "{loader.ratios.torch_over_pil_bilinear:.1f}x and {loader.ratios.numba_over_pil_bilinear:.1f}x",
+        ),
+    ),
+    "products": (
+        *(_article_type(place, what) for place, what in (("picture", "the picture"), ("text", "the title"))),
+        _article_type("both", "both"),
+        Figure(
+            "its article type from both, every word of any article type taken out of the titles",
+            f"{{{_MASKED}.masked_both.accuracy.value:.1%}}, "
+            f"macro-F1 {{{_MASKED}.masked_both.macro_f1.value:.3f}}",
+            f"beyond the picture alone {{{_BEYOND}.value:+.2%}} ({{{_BEYOND}.ci95.0:+.2%}} to "
+            f"{{{_BEYOND}.ci95.1:+.2%}}); such titles alone {{{_MASKED}.masked_text.accuracy.value:.1%}}",
+        ),
+        *(_attribute(target) for target in ("gender", "colour", "season", "usage")),
+        *(_single(kind, what) for kind, what in (("picture", "the picture"), ("text", "the title"))),
+        Figure(
+            f"a title finds a picture of its title among {{{_FOUND}.pool:,d}}",
+            f"recall@10 {{{_FOUND}.recall_at_10.value:.3f}} ({{{_FOUND}.recall_at_10.ci95.0:.3f}} to "
+            f"{{{_FOUND}.recall_at_10.ci95.1:.3f}}), MRR {{{_FOUND}.mrr.value:.3f}}",
+        ),
+        Figure(
+            f"a category's name finds its pictures, {{{_FOUND}.names:d}} names",
+            f"P@1 {{{_FOUND}.name_p_at_1.value:.3f}}, P@10 {{{_FOUND}.name_p_at_10.value:.3f}}",
+        ),
+        Figure(
+            "its training on one thread, CPU-seconds and peak memory",
+            "{products.cost.cpu_seconds.value:,.0f}, {products.cost.peak_memory_mb.value:,.0f} MiB",
         ),
     ),
     "reviews": tuple(row for name in RECIPES for row in _stars(name)),

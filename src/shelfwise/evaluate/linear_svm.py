@@ -18,9 +18,10 @@ from numpy import ndarray
 from scipy import sparse
 from scipy.optimize import minimize
 
-STEPS = 300
-TOLERANCE = 1e-4
-"""Of the objective's relative change in a step: the search ends below it."""
+STEPS = 150
+"""Enough for a catalogue: from here on the weights still grow, and validation accuracy does not."""
+TOLERANCE = 1e-5
+"""The search ends where the largest slope is this share of what it is at weights of 0."""
 _MEMORY = 8
 """Past steps that L-BFGS keeps, each as large as the weights."""
 
@@ -78,7 +79,8 @@ class LinearSvm:
             return value, flat - 2 * c * rows.summed(signs * missing).ravel().astype(np.float64)
 
         first = np.zeros(shape) if start is None else start.weights
-        options = {"maxiter": steps, "maxcor": _MEMORY, "ftol": tolerance, "gtol": 0.0}
+        steepest = 2 * c * float(np.abs(rows.summed(signs)).max())
+        options = {"maxiter": steps, "maxcor": _MEMORY, "ftol": 0.0, "gtol": tolerance * steepest}
         found = minimize(
             objective, first.ravel().astype(np.float64), jac=True, method="L-BFGS-B", options=options
         )
@@ -86,4 +88,4 @@ class LinearSvm:
 
     def predict(self, rows: Columns) -> Int64[ndarray, "N"]:
         """The class with the largest margin."""
-        return rows.times(self.weights).argmax(axis=1)
+        return np.asarray(rows.times(self.weights).argmax(axis=1))

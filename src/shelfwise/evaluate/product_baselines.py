@@ -5,8 +5,7 @@ oriented gradients and of colours with a linear support vector machine; from bot
 these columns. Each target has models of its own.
 
 They are fair peers: fitted on the same training products, their settings chosen by accuracy on the same
-validation products; they read the same titles and the same pixels, and are fitted until the solver ends. They
-say classes, no probabilities.
+validation products; they read the same titles and the same pixels. They say classes, no probabilities.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from shelfwise.evaluate.linear_svm import Columns, LinearSvm
 SUBSETS = ("text", "picture", "picture+text")
 """What a peer may read, in the words of `evaluate.products`."""
 REGRESSION_C = (3.0, 10.0, 30.0, 100.0)
-MACHINE_C = (0.1, 0.3, 1.0, 3.0)
+MACHINE_C = (0.3, 1.0, 3.0)
 """Inverse strengths of regularisation that are tried, weakest last."""
 PICTURE_SHARE = (0.3, 1.0)
 """Lengths of a picture's columns beside a title's 1 that are tried for both."""
@@ -46,6 +45,7 @@ class Peer:
     accuracy: float
     """On validation, of the chosen settings."""
     converged: bool
+    """Whether the solver came to its end, or was cut after so many steps."""
 
 
 class Reader:
