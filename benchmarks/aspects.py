@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 import record
-from runs import RUNS, data_folder, finished_bundles
 from set_scores import difference, kappa, sampled_f1, scores, tally
+from training_runs import RUNS, data_folder, finished_bundles
 
 from shelfwise.data.dmaste import TermReview, read_term_reviews
 from shelfwise.predict.reviews import ReviewPredictor

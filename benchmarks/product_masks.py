@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from runs import ROOT, data_folder
+from training_runs import ROOT, data_folder
 
 from shelfwise.config import ProductsConfig, load_run
 from shelfwise.data.product_rows import load_products

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import runs
 import sklearn
+import training_runs
 from jaxtyping import Shaped
 from numpy import ndarray
 
@@ -48,7 +48,7 @@ def peers(
     parts: dict[Part, ProductRows], targets: dict[str, TargetConfig], part: Part
 ) -> dict[str, dict[str, Said]]:
     """Subset and target to what the peer says of `part`, fitted now unless that is kept."""
-    folder = runs.RUNS / f"baselines-{digest(parts, targets)}"
+    folder = training_runs.RUNS / f"baselines-{digest(parts, targets)}"
     missing = [(t, s) for t in targets for s in SUBSETS if not _file(folder, t, s).exists()]
     began = time.process_time()
     for (target, subset), peer in zip(missing, _fitted(parts, targets, missing), strict=True):

@@ -33,7 +33,7 @@ from product_bars import told
 from product_masks import masked, shipped_words, type_words
 from product_merge import MASKED, PLACES, Run, Truth, merged
 from product_peers import class_names, peers
-from runs import attempt, cpu_seconds, data_folder, finished_bundles, run_folder, training
+from training_runs import attempt, cpu_seconds, data_folder, finished_bundles, run_folder, training
 
 from shelfwise.bundle import ProductsBundle
 from shelfwise.config import ProductsConfig

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from runs import ROOT, attempt, run_folder, training
+from training_runs import ROOT, attempt, run_folder, training
 
 from shelfwise.bundle import ReviewsBundle
 

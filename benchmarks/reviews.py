@@ -34,7 +34,7 @@ from jaxtyping import Int64
 from numpy import ndarray
 from review_merge import HEADLINES, merged, sample_json
 from review_runs import trained
-from runs import cpu_seconds, data_folder, finished_bundles, run_folder
+from training_runs import cpu_seconds, data_folder, finished_bundles, run_folder
 
 from shelfwise.bundle import ReviewsBundle
 from shelfwise.config import ReviewsConfig

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import record
 from in_turn import Side, in_milliseconds, latencies, rates, ratio, stay_on_one_core, summary, times_as_fast
-from runs import data_folder, run_folder
+from training_runs import data_folder, run_folder
 
 from shelfwise.bundle import ReviewsBundle
 from shelfwise.config import ReviewData

@@ -40,7 +40,7 @@ def runs(tiny_products_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A folder for runs that holds two finished ones of the recipe `drawn`."""
     for seed in (0, 3):
         shutil.copytree(tiny_products_bundle, tmp_path / f"drawn-{seed}" / "bundle")
-    monkeypatch.setattr("runs.RUNS", tmp_path)
+    monkeypatch.setattr("training_runs.RUNS", tmp_path)
     return tmp_path
 
 
@@ -50,7 +50,7 @@ def found(
 ) -> dict[str, Any]:
     """Two seeds that answered alike, beside the peers, with separate models."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runs.RUNS", tmp_path_factory.mktemp("runs"))
+        patch.setattr("training_runs.RUNS", tmp_path_factory.mktemp("runs"))
         return products.compared(
             bundle.config, "test", {0: measured, 3: measured}, {"picture": {0: measured}}
         )

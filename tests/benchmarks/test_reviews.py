@@ -14,7 +14,7 @@ import review_runs
 import reviews
 import tables
 from review_merge import merged
-from runs import attempt, cpu_seconds, data_folder, finished_bundles
+from training_runs import attempt, cpu_seconds, data_folder, finished_bundles
 
 from shelfwise.bundle import ReviewsBundle
 from shelfwise.evaluate.review_scores import Answers, Truth, auc, figures, summed, transfer_auc
@@ -27,7 +27,7 @@ def runs(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for runs that holds two finished ones of the recipe `drawn`."""
     for seed in (0, 11):
         shutil.copytree(run, tmp_path / f"drawn-{seed}")
-    monkeypatch.setattr("runs.RUNS", tmp_path)
+    monkeypatch.setattr("training_runs.RUNS", tmp_path)
     return tmp_path
 
 
