@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from shelfwise import cli
 from shelfwise.data.synthetic_files import reviews_toml, write_reviews_csv
 from shelfwise.data.synthetic_reviews import synthetic_reviews
-from shelfwise.errors import BundleError, ConfigError, DataError
+from shelfwise.errors import ConfigError, DataError
 
 
 def run(*arguments: str) -> str:
@@ -87,5 +87,5 @@ def test_a_wrong_column_an_empty_and_a_binary_file_are_clear_errors(
 def test_bundles_of_two_tasks_are_not_compared(
     config: Path, tiny_reviews_bundle: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(BundleError, match="is a pictures bundle"):
+    with pytest.raises(ConfigError, match="compare bundles of one task"):
         run("evaluate", str(tiny_reviews_bundle), str(tiny_bundle), str(config), "--out", str(tmp_path))

@@ -231,8 +231,9 @@ def test_a_run_of_pretrained_towers_goes_on_to_the_same_weights(
     kept: list[dict[str, torch.Tensor]] = []
     monkeypatch.setattr(
         "shelfwise.train.products.package_products",
-        lambda net, **_: kept.append(dict(net.state_dict())) or tiny,
+        lambda net, **_: kept.append(dict(net.state_dict())),
     )
+    monkeypatch.setattr("shelfwise.train.products.open_bundle", lambda _: tiny)
 
     def stop(watch: Watch) -> None:
         if watch.record.step == 5:
