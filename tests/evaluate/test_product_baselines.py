@@ -42,7 +42,7 @@ def test_each_subset_tells_kinds_and_colours(
     truth = names(parts.parts["test"], target)
     assert (found.said[1] == truth).mean() > 0.85
     assert found.converged
-    assert set(found.chosen) == ({"c", "picture"} if subset == "picture+text" else {"c"})
+    assert set(found.chosen) == {"c"}
     assert found.accuracy == (found.said[0] == names(parts.parts["validation"], target)).mean()
 
 
