@@ -26,7 +26,7 @@ from shelfwise.evaluate.linear_svm import Columns, LinearSvm
 
 SUBSETS = ("text", "picture", "picture+text")
 """What a peer may read, in the words of `evaluate.products`."""
-REGRESSION_C = (3.0, 10.0, 30.0, 100.0, 300.0)
+REGRESSION_C = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 MACHINE_C = (0.3, 1.0, 3.0, 10.0)
 """Inverse strengths of regularisation that are tried, weakest last."""
 PICTURE_SHARE = 0.3
