@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from small_reviews import small_bundle, untrained_reviews_bundle
-
-from shelfwise import cli
 
 Run = Callable[..., tuple[int, str, str]]
 TEXT = "The fit is great, but the fabric is thin & scratchy. I sent it back!"
@@ -20,20 +17,6 @@ TEXT = "The fit is great, but the fabric is thin & scratchy. I sent it back!"
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_bundle(tmp_path_factory.getbasetemp())
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line in this process; exit code, stdout and stderr."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["shelfwise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,6 @@ The processes run this very file: `python test_ranks.py TASK FOLDER`, where TASK
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +15,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
+from two_ranks import TORCHRUN, environment, run_two
 
 from shelfwise.errors import TrainingError
 from shelfwise.nn import ranks as ranks_module
@@ -32,7 +31,6 @@ from shelfwise.nn.ranks import (
 
 TIMEOUT_S = 60
 """A hang fails a test; a start of two processes takes about 5 s."""
-TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 ROWS = 8
 
 
@@ -146,41 +144,6 @@ def threads() -> list[str]:
     return [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
 
 
-def environment(**more: object) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in TORCHRUN}
-    return {**kept, "OMP_NUM_THREADS": "1", **{name: str(value) for name, value in more.items()}}
-
-
-def run_two(task: str, folder: Path) -> list[tuple[int, str]]:
-    """Exit code and errors of two processes with torchrun's variables, but without torchrun to end them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, task, str(folder)],
-            env=environment(
-                RANK=rank,
-                LOCAL_RANK=rank,
-                WORLD_SIZE=2,
-                LOCAL_WORLD_SIZE=2,
-                MASTER_ADDR="127.0.0.1",
-                MASTER_PORT=port,
-            ),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        errors = [process.communicate(timeout=TIMEOUT_S)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    return [(process.returncode, error) for process, error in zip(processes, errors, strict=True)]
-
-
 def assert_as_one_process(folder: Path) -> None:
     with join() as ranks:
         losses, gradients = losses_of_sgd(ranks), contrastive_gradients(ranks)
@@ -194,7 +157,7 @@ def assert_as_one_process(folder: Path) -> None:
 
 
 def test_two_ranks_train_as_one_process(tmp_path: Path) -> None:
-    assert [code for code, _ in run_two("both", tmp_path)] == [0, 0]
+    assert [code for code, _ in run_two(__file__, "both", tmp_path, timeout_s=TIMEOUT_S)] == [0, 0]
     assert_as_one_process(tmp_path)
 
 
@@ -213,14 +176,14 @@ def test_two_ranks_train_under_torchrun(tmp_path: Path) -> None:
 
 
 def test_ranks_that_disagree_all_raise_and_go_on(tmp_path: Path) -> None:
-    results = run_two("disagree", tmp_path)
+    results = run_two(__file__, "disagree", tmp_path, timeout_s=TIMEOUT_S)
     assert [code for code, _ in results] == [0, 0], results
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.json", "1.json"]
 
 
 @pytest.mark.parametrize("task", ["one_fails", "fails_at_the_end"])
 def test_a_rank_that_raises_ends_the_other_with_an_error(task: str, tmp_path: Path) -> None:
-    (waiting, why), (failed, error) = run_two(task, tmp_path)
+    (waiting, why), (failed, error) = run_two(__file__, task, tmp_path, timeout_s=TIMEOUT_S)
     assert failed == 1
     assert "the shelf fell down" in error
     assert waiting == 1

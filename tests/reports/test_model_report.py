@@ -14,7 +14,8 @@ from shelfwise.decide.temperature import apply_temperature
 from shelfwise.evaluate.bundle import Evaluation
 from shelfwise.evaluate.cases import describe_cases
 from shelfwise.evaluate.classifier import evaluate_classifier
-from shelfwise.reports.model_report import model_report, write_json, write_model_report
+from shelfwise.files import write_json
+from shelfwise.reports.model_report import model_report, write_model_report
 
 JOURNAL = [
     {"step": 10, "epoch": 0.5, "loss": 1.0, "lr": 0.1},

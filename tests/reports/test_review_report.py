@@ -75,7 +75,9 @@ def metrics() -> dict[str, Any]:
             "model_minus_tfidf": as_json({name: some - some for name, some in same.items()}),
         },
         "provenance": {
-            "shelfwise": "0", "python": "3", "onnxruntime": "1", "config": {"name": "drawn"},
+            "shelfwise": "0", "trained_with": "0", "python": "3", "numpy": "2", "onnxruntime": "1",
+            "torch": None, "system": "Linux", "machine": "x86_64", "seed": 0, "training_seed": 1,
+            "config": {"name": "drawn"},
         },
     }  # fmt: skip
 

@@ -6,8 +6,6 @@ The processes run this very file: `python test_ranks.py FOLDER ROUNDS`.
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ import pytest
 import torch
 from small_products import products_config
 from torch import nn
+from two_ranks import environment, run_two
 
 from shelfwise.bundle import ProductsBundle
 from shelfwise.config import ProductsConfig
@@ -86,55 +85,16 @@ def losses_of(ranks: Ranks) -> list[float]:
     return [record.loss for record in train_steps(run, loader, LearnProducts(config, {}))]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def environment(**more: object) -> dict[str, str]:
-    """This process's, with one thread and without what torchrun may have said of it."""
-    torchrun = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-    kept = {name: value for name, value in os.environ.items() if name not in torchrun}
-    here = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [kept.get("PYTHONPATH")])])
-    return {
-        **kept,
-        "PYTHONPATH": here,
-        "OMP_NUM_THREADS": "1",
-        **{name: str(value) for name, value in more.items()},
-    }
-
-
-def run_two(folder: Path, port: int) -> None:
-    shared = {"WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(folder)],
-            env=environment(RANK=rank, LOCAL_RANK=rank, **shared),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        errors = [process.communicate(timeout=TIMEOUT_S)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    assert [process.returncode for process in processes] == [0, 0], errors
-
-
 def test_two_ranks_follow_the_losses_of_one_process_ten_times_over(tmp_path: Path) -> None:
     alone = losses_of(Ranks())
     assert len(alone) == 10
     assert alone[-1] < alone[0] - 0.1
     for _ in range(10):
-        run_two(tmp_path, free_port())
+        found = run_two(__file__, tmp_path, timeout_s=TIMEOUT_S)
+        assert [code for code, _ in found] == [0, 0], found
         for rank in range(2):
-            found = json.loads((tmp_path / f"{rank}.json").read_text())
-            assert found == pytest.approx(alone, abs=1e-4)
+            losses = json.loads((tmp_path / f"{rank}.json").read_text())
+            assert losses == pytest.approx(alone, abs=1e-4)
 
 
 def shapes(tree: Mapping[str, object]) -> dict[str, object]:

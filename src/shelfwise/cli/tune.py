@@ -133,11 +133,11 @@ def _line(trial: Tried, *, leads: bool) -> str:
 
 def _conclude(study: Study, budget: Budget, best_path: Path) -> None:
     """Write the files and say what was found."""
-    from shelfwise.tune.outcome import outcome_of, write_best, write_json
+    from shelfwise.tune.outcome import outcome_of, write_best, write_outcome
 
     outcome = outcome_of(study)
     metric = METRICS[study.config.task]
-    write_json(study, outcome, budget, metric, study.out / "tune.json")
+    write_outcome(study, outcome, budget, metric, study.out / "tune.json")
     best = outcome.best
     if best is None:
         why = next((trial.why for trial in reversed(outcome.tried) if trial.why), "nothing was tried")

@@ -9,6 +9,9 @@ from pydantic import Field, field_validator, model_validator
 from shelfwise.config.section import Section, is_plain
 from shelfwise.config.tuning import TuneConfig
 
+NO_EFFECT = ("device", "threads", "checkpoint_every", "keep", "tensorboard", "loader", "workers")
+"""Settings of `train` that change no weight: a run may go on, and figures compare, with others."""
+
 
 class TrainConfig(Section):
     """The training loop."""

@@ -10,16 +10,16 @@ from jaxtyping import Float, Int64, Shaped
 from numpy import ndarray
 
 from shelfwise.decide.temperature import apply_temperature
-from shelfwise.metrics.bootstrap import RESAMPLES, Sampled, resampled_counts, resampled_means
-from shelfwise.metrics.calibration import BINS, bin_of
+from shelfwise.metrics.bootstrap import RESAMPLES, Sampled, resampled_means
+from shelfwise.metrics.calibration import BINS, bin_gaps, sampled_ece
 from shelfwise.metrics.classification import (
     auroc_parts,
-    class_scores_of_counts,
     log_softmax,
     macro_f1,
     top_k_hits,
     weighted_f1,
 )
+from shelfwise.metrics.macro_f1 import sampled_class_scores
 
 TOP_K = (2, 3, 5)
 
@@ -48,7 +48,10 @@ def headline_samples(
     columns["auroc"] = auroc_parts(logits_to_probabilities(logits, temperature), labels)[1]
     columns["nll"] = _row_nll(logits / temperature, labels)
     columns["nll_before_scaling"] = _row_nll(logits, labels)
-    scaled, plain = _bin_gaps(logits, labels, temperature), _bin_gaps(logits, labels, 1.0)
+    scaled, plain = (
+        bin_gaps(logits_to_probabilities(logits, scale).max(axis=1), predicted == labels)
+        for scale in (temperature, 1.0)
+    )
 
     values = np.column_stack([*columns.values(), scaled, plain]).astype(np.float64)
     drawn = resampled_means(values, seed=seed, resamples=resamples, groups=groups)
@@ -57,9 +60,10 @@ def headline_samples(
     found["auroc"] = found["auroc"].within(0.0, 1.0)
     for i, name in enumerate(("ece", "ece_before_scaling")):
         place = slice(len(columns) + i * BINS, len(columns) + (i + 1) * BINS)
-        of_rows, of_draws = np.abs(means[place]).sum(), np.abs(drawn[:, place]).sum(axis=1)
-        found[name] = Sampled(float(of_rows), of_draws).without_bias()
-    found |= _f1_samples(predicted, labels, classes, groups=groups, seed=seed, resamples=resamples)
+        found[name] = sampled_ece(means[place], drawn[:, place])
+    scores = sampled_class_scores(labels, predicted, classes, seed=seed, resamples=resamples, groups=groups)
+    for name, f1 in (("macro_f1", macro_f1(scores)), ("weighted_f1", weighted_f1(scores))):
+        found[name] = Sampled(float(f1[0]), f1[1:])
     return found
 
 
@@ -70,35 +74,3 @@ def logits_to_probabilities(logits: Float[ndarray, "N K"], temperature: float) -
 
 def _row_nll(logits: Float[ndarray, "N K"], labels: Int64[ndarray, "N"]) -> Float[ndarray, "N"]:
     return np.asarray(-np.take_along_axis(log_softmax(logits), labels[:, None], axis=1)[:, 0])
-
-
-def _bin_gaps(
-    logits: Float[ndarray, "N K"], labels: Int64[ndarray, "N"], temperature: float
-) -> Float[ndarray, "N BINS"]:
-    """Return correctness minus confidence of each row in the column of its bin; ECE is the sum of the
-    columns' absolute means."""
-    confidence = logits_to_probabilities(logits, temperature).max(axis=1)
-    gaps = np.zeros((len(labels), BINS))
-    gaps[np.arange(len(labels)), bin_of(confidence)] = (logits.argmax(axis=1) == labels) - confidence
-    return gaps
-
-
-def _f1_samples(
-    predicted: Int64[ndarray, "N"],
-    labels: Int64[ndarray, "N"],
-    classes: int,
-    *,
-    groups: Shaped[ndarray, "N"] | None,
-    seed: int,
-    resamples: int,
-) -> dict[str, Sampled]:
-    """Return macro and weighted F1. Only the cells of the confusion matrix that occur are resampled."""
-    cells, place = np.unique(labels * classes + predicted, return_inverse=True)
-    drawn = resampled_counts(place, len(cells), seed=seed, resamples=resamples, groups=groups)
-    counts = np.concatenate([np.bincount(place, minlength=len(cells))[None].astype(np.float64), drawn])
-    truth, said = np.eye(classes)[cells // classes], np.eye(classes)[cells % classes]
-    scores = class_scores_of_counts(counts @ (truth * said), counts @ truth, counts @ said)
-    return {
-        name: Sampled(float(values[0]), values[1:])
-        for name, values in (("macro_f1", macro_f1(scores)), ("weighted_f1", weighted_f1(scores)))
-    }

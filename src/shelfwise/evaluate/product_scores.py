@@ -21,6 +21,7 @@ from shelfwise.evaluate.headlines import headline_samples
 from shelfwise.metrics.bootstrap import Sampled, mean_of
 from shelfwise.metrics.hierarchy import nodes_of, sampled_hierarchy
 from shelfwise.metrics.longtail import sampled_longtail
+from shelfwise.metrics.macro_f1 import sampled_macro_f1
 from shelfwise.metrics.multilabel import sampled_multilabel
 from shelfwise.predict.products import LIKELY
 
@@ -67,13 +68,15 @@ class Truth:
 
 def truths_of(bundle: ProductsBundle, rows: ProductRows) -> dict[str, Truth]:
     """The truth of every target, in the bundle's own numbers."""
-    found = {}
-    for name, info in bundle.reading.targets.items():
-        target = bundle.config.asked[name]
-        tree = Taxonomy(info.levels, info.paths, dict(info.strays))
-        labels = labels_of(target, rows, tree)
-        found[name] = Truth(info, tree, labels, _not_learned(target, rows, tree, labels))
-    return found
+    return {name: truth_of(bundle, rows, name) for name in bundle.reading.targets}
+
+
+def truth_of(bundle: ProductsBundle, rows: ProductRows, name: str) -> Truth:
+    """The truth of one target, in the bundle's own numbers."""
+    info, target = bundle.reading.targets[name], bundle.config.asked[name]
+    tree = Taxonomy(info.levels, info.paths, dict(info.strays))
+    labels = labels_of(target, rows, tree)
+    return Truth(info, tree, labels, _not_learned(target, rows, tree, labels))
 
 
 def main_target(truths: dict[str, Truth]) -> str:
@@ -96,6 +99,7 @@ def target_samples(
     leaves, decided = labels[:, -1], said.argmax(axis=1)
     headlines = headline_samples(logits, leaves, groups=groups, seed=seed)
     found = {name: headlines[name] for name in HEADLINES}
+    found["macro_f1"] = sampled_macro_f1(leaves, decided, seed=seed, groups=groups)
     found |= sampled_longtail(decided, leaves, np.array(truth.info.counts), groups=groups, seed=seed)
     if len(truth.tree.levels) > 1:
         nodes = nodes_of(decided, truth.tree.ancestors)

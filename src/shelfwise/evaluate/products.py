@@ -17,9 +17,7 @@ from numpy import ndarray
 
 from shelfwise.data.families import normalise_title
 from shelfwise.data.product_input import input_of
-from shelfwise.data.product_labels import labels_of
 from shelfwise.data.product_rows import ProductRows
-from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.evaluate.product_details import describe_classes, product_cases, reliability_of
 from shelfwise.evaluate.product_scores import (
     Truth,
@@ -27,6 +25,7 @@ from shelfwise.evaluate.product_scores import (
     main_target,
     sampled_main_figure,
     target_samples,
+    truth_of,
     truths_of,
 )
 from shelfwise.evaluate.provenance import cost_of, provenance_of
@@ -274,11 +273,10 @@ def names_to_pictures(
     name, target = next(iter(predictor.bundle.reading.targets.items()))
     if target.several:
         return {}
-    tree = Taxonomy(target.levels, target.paths, dict(target.strays))
-    truth = labels_of(predictor.bundle.config.asked[name], rows, tree)[pictured, -1]
+    truth = truth_of(predictor.bundle, rows, name).labels[pictured, -1]
     # One leaf name may stand under two parents: who asks by name means either.
-    names = sorted({path[-1] for path in tree.paths})
-    number = np.array([names.index(path[-1]) for path in tree.paths])
+    names = sorted({path[-1] for path in target.paths})
+    number = np.array([names.index(path[-1]) for path in target.paths])
     groups = np.where(truth >= 0, number[truth], -1)
     counts = np.bincount(groups[groups >= 0], minlength=len(names))
     queries = np.flatnonzero(counts >= NAMED_ROWS)

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 
 from shelfwise import __version__
-from shelfwise.bundle import Bundle, ProductsBundle
+from shelfwise.bundle import Bundle, ProductsBundle, ReviewsBundle
 from shelfwise.evaluate.cost import peak_memory_mb
 
 
@@ -30,7 +30,7 @@ def cost_of(training: dict[str, Any], seconds: float) -> dict[str, Any]:
     }
 
 
-def provenance_of(bundle: Bundle | ProductsBundle, seed: int) -> dict[str, Any]:
+def provenance_of(bundle: Bundle | ProductsBundle | ReviewsBundle, seed: int) -> dict[str, Any]:
     """Return versions, machine, seeds, the training record and the whole configuration."""
     training = bundle.meta.info.get("training", {})
     return {

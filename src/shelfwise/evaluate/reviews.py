@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from jaxtyping import Int64
 from numpy import ndarray
 
-from shelfwise import __version__
 from shelfwise.bundle import ReviewsBundle
 from shelfwise.config import ReviewData, ReviewsConfig
 from shelfwise.data.review_tokens import TextReader, load_tokenizer, review_text
@@ -20,6 +17,7 @@ from shelfwise.data.reviews import ReviewParts, load_reviews
 from shelfwise.data.splits import Part
 from shelfwise.errors import DataError
 from shelfwise.evaluate.cost import peak_memory_mb
+from shelfwise.evaluate.provenance import provenance_of
 from shelfwise.evaluate.review_cases import by_field, by_length, describe_reviews
 from shelfwise.evaluate.review_headlines import (
     DECODINGS,
@@ -144,7 +142,7 @@ def evaluate_reviews(
     if fitted is not None:
         model = headlines_of(said, truth, **reading, seed=seed)
         metrics["baselines"] = _beside(*fitted, model, truth, seed)
-    return {**metrics, "peak_memory_mb": peak_memory_mb(), "provenance": _provenance(bundle, seed)}
+    return {**metrics, "peak_memory_mb": peak_memory_mb(), "provenance": provenance_of(bundle, seed)}
 
 
 def compare_reviews(
@@ -254,18 +252,4 @@ def _data(test: RatedReviews, part: Part, source: str) -> dict[str, Any]:
         "without_stars": test.without_stars,
         "without_text": test.without_text,
         "constructed": sum(review.constructed for review in test.reviews),
-    }
-
-
-def _provenance(bundle: ReviewsBundle, seed: int) -> dict[str, Any]:
-    """Return what is needed to make these figures again."""
-    return {
-        "shelfwise": __version__,
-        "trained_with": bundle.meta.shelfwise,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "onnxruntime": onnxruntime.__version__,
-        "seed": seed,
-        "training": bundle.meta.info.get("training", {}),
-        "config": bundle.config.model_dump(mode="json"),
     }

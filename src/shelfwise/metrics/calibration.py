@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 from numpy import ndarray
 
+from shelfwise.metrics.bootstrap import Sampled
+
 BINS = 15
 
 
@@ -43,6 +45,20 @@ def bin_of(confidence: Float[ndarray, "N"], bins: int = BINS) -> Int64[ndarray, 
     """Return the bin of each confidence: the m with edges[m] < c <= edges[m + 1]; 0 goes to the first."""
     inner = np.linspace(0, 1, bins + 1)[1:-1]
     return np.searchsorted(inner, confidence, side="left").astype(np.int64)
+
+
+def bin_gaps(confidence: Float[ndarray, "N"], correct: Bool[ndarray, "N"]) -> Float[ndarray, "N BINS"]:
+    """Return correctness minus confidence of each row in the column of its bin.
+
+    The ECE is the sum of the columns' absolute means."""
+    gaps = np.zeros((len(confidence), BINS))
+    gaps[np.arange(len(gaps)), bin_of(confidence)] = correct - confidence
+    return gaps
+
+
+def sampled_ece(means: Float[ndarray, "BINS"], drawn: Float[ndarray, "R BINS"]) -> Sampled:
+    """Return the ECE from means of `bin_gaps` over the rows, and in every resample."""
+    return Sampled(float(np.abs(means).sum()), np.abs(drawn).sum(axis=1)).without_bias()
 
 
 def reliability(

@@ -1,4 +1,7 @@
-"""Macro-F1 over the classes that the rows have, with its resamples; N rows, R resamples."""
+"""Scores of every class with their resamples, and macro-F1 over the classes that the rows have.
+
+N rows, R resamples, K classes.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from jaxtyping import Bool, Int64, Shaped
 from numpy import ndarray
 
 from shelfwise.metrics.bootstrap import RESAMPLES, Sampled, resampled_counts
-from shelfwise.metrics.classification import class_scores_of_counts
+from shelfwise.metrics.classification import ClassScores, class_scores_of_counts
 
 
 def sampled_macro_f1(
@@ -20,16 +23,30 @@ def sampled_macro_f1(
 ) -> Sampled:
     """The mean F1 of the classes that rows have; NaN without rows.
 
-    Only pairs of class and answer that occur are resampled. A resample lacks some rare classes, which moves
-    the mean; that is taken out, as of an ECE."""
+    A resample lacks some rare classes, which moves the mean; that is taken out, as of an ECE."""
     if not len(truth):
         return Sampled(float("nan"), np.full(resamples, np.nan))
     classes = int(max(truth.max(), said.max())) + 1
+    scores = sampled_class_scores(truth, said, classes, seed=seed, resamples=resamples, groups=groups)
+    there: Bool[ndarray, "R K"] = scores.support > 0
+    values = (scores.f1 * there).sum(axis=1) / there.sum(axis=1)
+    return Sampled(float(values[0]), values[1:]).without_bias()
+
+
+def sampled_class_scores(
+    truth: Int64[ndarray, "N"],
+    said: Int64[ndarray, "N"],
+    classes: int,
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+    groups: Shaped[ndarray, "N"] | None = None,
+) -> ClassScores:
+    """Every class's scores [1 + R, K]: of the rows first, then of each resample.
+
+    Only pairs of class and answer that occur are resampled."""
     pairs, place = np.unique(truth * classes + said, return_inverse=True)
     drawn = resampled_counts(place, len(pairs), seed=seed, resamples=resamples, groups=groups)
     counts = np.concatenate([np.bincount(place, minlength=len(pairs))[None].astype(np.float64), drawn])
     own, answered = np.eye(classes)[pairs // classes], np.eye(classes)[pairs % classes]
-    scores = class_scores_of_counts(counts @ (own * answered), counts @ own, counts @ answered)
-    there: Bool[ndarray, "R K"] = scores.support > 0
-    values = (scores.f1 * there).sum(axis=1) / there.sum(axis=1)
-    return Sampled(float(values[0]), values[1:]).without_bias()
+    return class_scores_of_counts(counts @ (own * answered), counts @ own, counts @ answered)

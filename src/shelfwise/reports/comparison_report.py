@@ -12,20 +12,15 @@ from shelfwise.reports.page import (
     percent,
     points,
     render,
-    save_figure,
     themed_figure,
-    write_json,
-    write_page,
+    write_report,
 )
 
 
 def write_comparison_report(comparison: dict[str, Any], folder: Path) -> Path:
     """Write `comparison.json`, `differences.png` and `report.html`; return the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "comparison.json", comparison)
-    save_figure(partial(plots.differences, comparison["metrics"]), folder / "differences.png")
-    write_page(folder / "report.html", comparison_report(comparison))
-    return folder / "report.html"
+    drawn = {"differences": partial(plots.differences, comparison["metrics"])}
+    return write_report(folder, "comparison.json", comparison, drawn, comparison_report(comparison))
 
 
 def comparison_report(comparison: dict[str, Any]) -> str:

@@ -14,13 +14,13 @@ import numpy as np
 from shelfwise.config import CatalogConfig, SplitConfig
 from shelfwise.data.catalog import ReadCount
 from shelfwise.errors import DataError
+from shelfwise.files import write_json
 from shelfwise.reports import data_facts, data_page
 from shelfwise.reports.data_facts import Analysis
 from shelfwise.reports.duplicates import find_duplicates, row_folds
 from shelfwise.reports.evidence import features, sample_rows
 from shelfwise.reports.inflation import Inflation, naive_inflation
 from shelfwise.reports.label_errors import FOLDS, LabelIssues, find_issues
-from shelfwise.reports.page import write_json
 from shelfwise.reports.rows import PicturedRow, pictured_rows, target_of
 from shelfwise.reports.survey import Survey, blocks
 from shelfwise.schema import RowError, RowWarning

@@ -21,10 +21,8 @@ from shelfwise.reports.page import (
     percent,
     picture_uri,
     render,
-    save_figure,
     themed_figure,
-    write_json,
-    write_page,
+    write_report,
 )
 
 MOST_SHADED = 30
@@ -34,12 +32,8 @@ MOST_QUERIES = 12
 
 def write_model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]], folder: Path) -> Path:
     """Write metrics, page and plots into `folder`, each file whole or not at all; return the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "metrics.json", evaluation.metrics)
-    for name, draw in figures(evaluation.metrics, journal).items():
-        save_figure(draw, folder / f"{name}.png")
-    write_page(folder / "report.html", model_report(evaluation, journal))
-    return folder / "report.html"
+    metrics, html = evaluation.metrics, model_report(evaluation, journal)
+    return write_report(folder, "metrics.json", metrics, figures(metrics, journal), html)
 
 
 def model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]]) -> str:
@@ -50,10 +44,7 @@ def model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]]) -> s
         for name, draw in figures(metrics, journal).items()
         if name == "reliability" or (name == "confusion" and heat is None)
     }
-    curves = [
-        themed_figure(partial(plots.learning_curves, journal, [key]), alt=plots.CURVES[key])
-        for key in plots.curve_keys(journal)
-    ]
+    curves = plots.curve_panels(journal)
     return render(
         "model_report.html",
         kicker="Model report",

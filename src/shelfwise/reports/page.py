@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from numpy import ndarray
 from PIL import Image
 
 from shelfwise.errors import MissingExtraError
-from shelfwise.files import replacing
+from shelfwise.files import replacing, write_json
 
 try:
     import matplotlib as mpl
@@ -127,11 +126,18 @@ def write_page(path: Path, html: str) -> None:
         partial.write_text(html, encoding="utf-8")
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a report's numbers, whole or not at all; NaN is refused, since JSON has none."""
-    with replacing(path) as partial:
-        text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+def write_report(
+    folder: Path, name: str, numbers: dict[str, Any], drawn: Mapping[str, Callable[[], Figure]], html: str
+) -> Path:
+    """Write numbers, plots (by the PNG's name) and `report.html` into `folder`; return the page's path.
+
+    Each file is whole or not there at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / name, numbers)
+    for stem, draw in drawn.items():
+        save_figure(draw, folder / f"{stem}.png")
+    write_page(folder / "report.html", html)
+    return folder / "report.html"
 
 
 def percent(value: float | int | None, digits: int = 2) -> str:

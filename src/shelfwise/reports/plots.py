@@ -6,14 +6,16 @@ Call them through `page.themed_figure` or `page.save_figure`, which set the styl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from shelfwise.reports.page import SERIES_LIGHT, series_colours
+from shelfwise.reports.page import SERIES_LIGHT, series_colours, themed_figure
 
 Bins = dict[str, Any]
 """`edges`, `count`, `confidence`, `accuracy` of a reliability diagram, as in metrics.json."""
@@ -93,6 +95,14 @@ CURVES = {
 def curve_keys(journal: Sequence[dict[str, Any]]) -> list[str]:
     """The keys of CURVES that the journal has numbers for."""
     return [key for key in CURVES if _series(journal, key) is not None]
+
+
+def curve_panels(journal: Sequence[dict[str, Any]]) -> list[Markup]:
+    """A small figure for a page for each of `curve_keys(journal)`."""
+    return [
+        themed_figure(partial(learning_curves, journal, [key]), alt=CURVES[key])
+        for key in curve_keys(journal)
+    ]
 
 
 def learning_curves(journal: Sequence[dict[str, Any]], keys: Sequence[str]) -> Figure:

@@ -17,10 +17,8 @@ from shelfwise.reports.page import (
     percent,
     points,
     render,
-    save_figure,
     themed_figure,
-    write_json,
-    write_page,
+    write_report,
 )
 from shelfwise.reports.product_plots import spoken
 
@@ -44,12 +42,9 @@ MAIN = ("accuracy", "micro_f1")
 
 def write_product_comparison(comparison: dict[str, Any], folder: Path) -> Path:
     """Write `comparison.json`, `differences.png` and `report.html`; return the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "comparison.json", comparison)
-    if draw := _differences(comparison):
-        save_figure(draw, folder / "differences.png")
-    write_page(folder / "report.html", product_comparison(comparison))
-    return folder / "report.html"
+    draw = _differences(comparison)
+    drawn = {} if draw is None else {"differences": draw}
+    return write_report(folder, "comparison.json", comparison, drawn, product_comparison(comparison))
 
 
 def product_comparison(comparison: dict[str, Any]) -> str:

@@ -20,10 +20,8 @@ from shelfwise.reports.page import (
     percent,
     points,
     render,
-    save_figure,
     themed_figure,
-    write_json,
-    write_page,
+    write_report,
 )
 from shelfwise.reports.product_plots import spoken
 
@@ -50,21 +48,14 @@ SEVERAL = {
 
 def write_product_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]], folder: Path) -> Path:
     """Write metrics, page and plots into `folder`, each file whole or not at all; return the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "metrics.json", metrics)
-    for name, draw in figures(metrics, journal).items():
-        save_figure(draw, folder / f"{name}.png")
-    write_page(folder / "report.html", product_report(metrics, journal))
-    return folder / "report.html"
+    html = product_report(metrics, journal)
+    return write_report(folder, "metrics.json", metrics, figures(metrics, journal), html)
 
 
 def product_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) -> str:
     """Return the page."""
     drawn = figures(metrics, journal)
-    curves = [
-        themed_figure(partial(plots.learning_curves, journal, [key]), alt=plots.CURVES[key])
-        for key in plots.curve_keys(journal)
-    ]
+    curves = plots.curve_panels(journal)
     main = metrics["main"]
     several = [name for name, about in metrics["about"].items() if about["several"]]
     return render(

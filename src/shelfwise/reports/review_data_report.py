@@ -19,6 +19,7 @@ from shelfwise.data.review_flags import COMMON, FLAGS, Flags
 from shelfwise.data.review_statistics import TOKEN_LIMITS, ReviewStatistics
 from shelfwise.data.reviews import read_reviews
 from shelfwise.errors import DataError
+from shelfwise.files import write_json
 from shelfwise.reports import page
 from shelfwise.reports import review_data_plots as plots
 from shelfwise.reports.data_plots import Draw
@@ -104,7 +105,7 @@ def write_review_data_report(
     }
     progress("writing", done.count.rows)
     out.mkdir(parents=True, exist_ok=True)
-    page.write_json(out / "report.json", facts)
+    write_json(out / "report.json", facts)
     _write_page(out, facts)
     return facts
 

@@ -14,14 +14,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from shelfwise.reports import plots
+from shelfwise.reports.comparison_report import name_of
 from shelfwise.reports.page import (
     number,
     percent,
     render,
-    save_figure,
     themed_figure,
-    write_json,
-    write_page,
+    write_report,
 )
 
 NAMES = {
@@ -48,21 +47,14 @@ STAR_NAMES = [f"{k} star{'s' if k > 1 else ''}" for k in range(1, 6)]
 
 def write_review_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]], folder: Path) -> Path:
     """Write metrics, page and plots into `folder`, each file whole or not at all; return the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "metrics.json", metrics)
-    for name, draw in figures(metrics, journal).items():
-        save_figure(draw, folder / f"{name}.png")
-    write_page(folder / "report.html", review_report(metrics, journal))
-    return folder / "report.html"
+    html = review_report(metrics, journal)
+    return write_report(folder, "metrics.json", metrics, figures(metrics, journal), html)
 
 
 def review_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) -> str:
     """Return the page."""
     drawn = figures(metrics, journal)
-    curves = [
-        themed_figure(partial(plots.learning_curves, journal, [key]), alt=plots.CURVES[key])
-        for key in plots.curve_keys(journal)
-    ]
+    curves = plots.curve_panels(journal)
     sections = [("headlines", "Headlines"), ("stars", "Stars"), ("calibration", "Calibration")]
     sections += [("slices", "Slices"), ("errors", "Errors")]
     sections += [("training", "Training")] if curves else []
@@ -87,23 +79,16 @@ def review_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) ->
 
 def write_review_comparison(comparison: dict[str, Any], folder: Path) -> Path:
     """Write `comparison.json`, `differences.png` and `report.html`; return the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "comparison.json", comparison)
-    save_figure(_differences(comparison), folder / "differences.png")
-    write_page(folder / "report.html", review_comparison(comparison))
-    return folder / "report.html"
+    drawn = {"differences": _differences(comparison)}
+    return write_report(folder, "comparison.json", comparison, drawn, review_comparison(comparison))
 
 
 def review_comparison(comparison: dict[str, Any]) -> str:
     """Return the page that compares two bundles."""
-    a, b = (comparison[which] for which in "ab")
-    names = [
-        one["name"] if a["name"] != b["name"] else f"{one['name']}@{one['version'][:6]}" for one in (a, b)
-    ]
     return render(
         "review_comparison.html",
         kicker="Comparison of A and B",
-        title=" and ".join(names),
+        title=f"{name_of(comparison, 'a')} and {name_of(comparison, 'b')}",
         lead=_comparison_lead(comparison),
         sections=[("differences", "Differences"), ("agreement", "Agreement")],
         c=comparison,

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from shelfwise.config import Config
+from shelfwise.config.training import NO_EFFECT
 from shelfwise.data.catalog import ReadCount
 from shelfwise.data.collect import target_of
 from shelfwise.data.datasets import FASHION_MNIST, load_parts
@@ -90,7 +91,7 @@ def pixel_chunks(rows: TrainingRows) -> Iterable[UInt8[ndarray, "_ _ _ _"]]:
 def fingerprint(config: Config, rows: TrainingRows) -> dict[str, Any]:
     """What must be the same when a run goes on: all settings that change its weights, and the data."""
     dumped = config.model_dump(mode="json", include={"preprocess", "model", "augment", "train", "split"})
-    for free in ("device", "threads", "checkpoint_every", "keep", "tensorboard", "loader", "workers"):
+    for free in NO_EFFECT:
         del dumped["train"][free]
     flat = {f"{section}.{key}": value for section, values in dumped.items() for key, value in values.items()}
     if isinstance(rows, LabelledPictures):

@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from numpy import ndarray
 
 from shelfwise.config import ProductsConfig, TitleTowerConfig
+from shelfwise.config.training import NO_EFFECT
 from shelfwise.data.product_input import FieldScale, field_scales, table_input, text_input
 from shelfwise.data.product_labels import classes_of, labels_of
 from shelfwise.data.product_rows import ProductParts, ProductRows, load_products
@@ -133,7 +134,7 @@ def fingerprint(config: ProductsConfig, data: ProductData) -> dict[str, Any]:
     sections = {"preprocess", "picture", "title", "table", "fusion", "shared", "zero_shot", "augment"}
     sections |= {"train", "split"}
     dumped = config.model_dump(mode="json", include=sections)
-    for free in ("device", "threads", "checkpoint_every", "keep", "tensorboard", "loader", "workers"):
+    for free in NO_EFFECT:
         del dumped["train"][free]
     del dumped["shared"]["neighbours"]
     flat = {f"{section}.{key}": value for section, values in dumped.items() for key, value in values.items()}

@@ -15,6 +15,7 @@ from numpy import ndarray
 from tokenizers import Tokenizer
 
 from shelfwise.config import DistillConfig, ReviewsConfig
+from shelfwise.config.training import NO_EFFECT
 from shelfwise.data.review_tokens import (
     TextReader,
     choose_max_tokens,
@@ -152,7 +153,7 @@ def pieces(texts: Sequence[str], count: int, *, seed: int) -> list[str]:
 def fingerprint(config: ReviewsConfig, rows: TextRows) -> dict[str, Any]:
     """What must be the same when a run goes on: all settings that change its weights, and the data."""
     dumped = config.model_dump(mode="json", include={"split", "encoder", "heads", "distill", "train"})
-    for free in ("device", "threads", "checkpoint_every", "keep", "tensorboard", "loader", "workers"):
+    for free in NO_EFFECT:
         del dumped["train"][free]
     flat = {f"{table}.{key}": value for table, values in dumped.items() for key, value in values.items()}
     digest = hashlib.sha256(_joined(rows.ids).tobytes())

@@ -6,7 +6,6 @@ work on one folder: a cell belongs to whoever holds its lock.
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 import time
@@ -14,13 +13,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from shelfwise import __version__
 from shelfwise.bundle import now
 from shelfwise.errors import ErrorBudgetError, InterruptedRunError, ShelfwiseError
 from shelfwise.evaluate.cost import forget_peak_memory
-from shelfwise.files import replacing
+from shelfwise.files import write_json
 from shelfwise.train.fit import Watch
 from shelfwise.tune.benches import BENCHES, Bench
 from shelfwise.tune.cells import Cell, claimed, result_of
@@ -108,7 +106,7 @@ def run_cell(
     samples = judged_samples(found.judged, found.questions)
     found.judged.save(cell.path(out, ".npz"))
     info = bundle.info
-    _write_json(
+    write_json(
         cell.path(out, ".json"),
         {
             "fingerprint": cell.fingerprint,
@@ -140,11 +138,6 @@ def _clear_other(cell: Cell, folder: Path) -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     mark.write_text(cell.fingerprint, encoding="utf-8")
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
 
 
 def _minutes(seconds: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shelfwise.files import replacing
+from shelfwise.files import replacing, write_json
 from shelfwise.tune.cells import AS_IS
 from shelfwise.tune.judged import key
 
@@ -18,9 +18,7 @@ _DASH = "–"
 def write_ablation(found: Found, out: Path) -> None:
     """Write `ablation.json` and `ablation.md`, each whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
-    with replacing(out / "ablation.json") as partial:
-        text = json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+    write_json(out / "ablation.json", found)
     with replacing(out / "ablation.md") as partial:
         partial.write_text(f"# Ablation of {found['config']}\n\n{markdown(found)}", encoding="utf-8")
 

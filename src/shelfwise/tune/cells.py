@@ -23,14 +23,13 @@ from typing import Any
 
 from shelfwise.config import AblateConfig, AnyConfig, ReviewsConfig, changed
 from shelfwise.config.ablation import BASELINE
+from shelfwise.config.training import NO_EFFECT
 from shelfwise.errors import ConfigError, DataError
 
 AS_IS = "as configured"
 """The switch of the baseline."""
 FORMAT = 1
 """Raised when a cell's files change their meaning: older ones are then trained afresh."""
-_NO_EFFECT = ("device", "threads", "checkpoint_every", "keep", "tensorboard", "loader", "workers")
-"""Settings of `train` that change no figure."""
 _FIXED = {
     "task": "an ablation is of one task",
     "ablate": "a switch has no switches",
@@ -147,7 +146,7 @@ def fingerprint(config: AnyConfig) -> str:
 
     A file counts by its content, wherever it lies; of a folder of pictures only the name is looked at."""
     values = config.model_dump(mode="json", exclude={"name", "ablate"})
-    for name in _NO_EFFECT:
+    for name in NO_EFFECT:
         values["train"].pop(name, None)
     data, split = values["data"], values.get("split", {})
     data["source"] = _identity(data["source"])

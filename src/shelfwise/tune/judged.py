@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from shelfwise.files import replacing
 from shelfwise.metrics.bootstrap import RESAMPLES, Sampled, resampled_means
-from shelfwise.metrics.calibration import BINS, bin_of
+from shelfwise.metrics.calibration import bin_gaps, sampled_ece
 from shelfwise.metrics.macro_f1 import sampled_macro_f1
 from shelfwise.metrics.retrieval import reciprocal_rank
 
@@ -102,7 +102,8 @@ def judged_samples(
     counted = {}
     for place, subset in enumerate(questions.subsets):
         counted[subset] = columns[key("accuracy", questions.main, subset)][1] & (judged.truth >= 0)
-        gaps = _bin_gaps(judged, place)
+        confidence = judged.confidence[place].astype(np.float64)
+        gaps = bin_gaps(confidence, judged.said[place] == judged.truth)
         columns[key("ece", questions.main, subset)] = gaps, counted[subset]
     drawn = _means(columns, judged.family, seed=seed, resamples=resamples)
     samples = {name: _summed(name, *values) for name, values in drawn.items()}
@@ -144,13 +145,5 @@ def _means(
 def _summed(name: str, means: ndarray, drawn: ndarray) -> Sampled:
     """One column's mean; of an ECE's bins the sum of what they are off by."""
     if name.startswith("ece/"):
-        return Sampled(float(np.abs(means).sum()), np.abs(drawn).sum(axis=1)).without_bias()
+        return sampled_ece(means, drawn)
     return Sampled(float(means[0]), drawn[:, 0])
-
-
-def _bin_gaps(judged: Judged, place: int) -> ndarray:
-    """Correctness minus confidence of each row, in the column of its bin [N, BINS]."""
-    confidence = judged.confidence[place].astype(np.float64)
-    gaps = np.zeros((len(confidence), BINS))
-    gaps[np.arange(len(gaps)), bin_of(confidence)] = (judged.said[place] == judged.truth) - confidence
-    return gaps

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ import optuna
 
 from shelfwise import __version__
 from shelfwise.config import changed, config_text
-from shelfwise.files import replacing
+from shelfwise.files import replacing, write_json
 from shelfwise.tune.study import Study
 from shelfwise.tune.tried import Budget, Tried, best_of, own_of, seconds_spent
 
@@ -60,7 +59,7 @@ def write_best(study: Study, best: Tried, path: Path) -> None:
         partial.write_text(config_text(config, path.suffix), encoding="utf-8")
 
 
-def write_json(study: Study, outcome: Outcome, budget: Budget, metric: str, path: Path) -> None:
+def write_outcome(study: Study, outcome: Outcome, budget: Budget, metric: str, path: Path) -> None:
     """Write every number that is printed or drawn."""
     tune = study.config.tune
     content: dict[str, Any] = {
@@ -78,9 +77,7 @@ def write_json(study: Study, outcome: Outcome, budget: Budget, metric: str, path
         "trials": [_full(trial) for trial in outcome.tried],
         "versions": {"shelfwise": __version__, "optuna": optuna.__version__},
     }
-    with replacing(path) as partial:
-        text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+    write_json(path, content)
 
 
 def _summary(trial: Tried | None) -> dict[str, Any] | None:

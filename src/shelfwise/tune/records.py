@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shelfwise.config import AnyConfig
+from shelfwise.config.training import NO_EFFECT
 from shelfwise.config.writing import whole_paths
 from shelfwise.errors import MissingExtraError, TrainingError
 from shelfwise.tune.tried import State, Tried
@@ -18,14 +19,13 @@ except ImportError as missing:
 
 MOST_TRIES = 3
 """A trial whose process was killed so often is failed: it may be what kills them, by its need of memory."""
-_FREE = ("device", "threads", "checkpoint_every", "keep", "tensorboard", "loader", "workers")
 
 
 def settings_of(config: AnyConfig) -> dict[str, Any]:
     """What must be the same while a study lasts, by name: all but its budget and what changes no score."""
     dumped = whole_paths(config.model_dump(mode="json"))
     del dumped["name"]
-    for free in _FREE:
+    for free in NO_EFFECT:
         del dumped["train"][free]
     dumped["tune"] = config.tune.model_dump(mode="json", exclude={"trials", "hours"})
     dumped["tune.space"] = dumped["tune"].pop("space")
