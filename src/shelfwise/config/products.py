@@ -145,8 +145,8 @@ class SharedConfig(Section):
     """Its dimensions; `dual` has the checkpoint's."""
     loss: Literal["infonce", "sigmoid", "none"] = "infonce"
     """The contrastive loss: CLIP's, SigLIP's, or none and no shared space."""
-    weight: float = Field(default=1.0, gt=0)
-    """Of the contrastive loss beside the targets'."""
+    weight: float = Field(default=0.15, gt=0)
+    """Of the contrastive loss beside the targets'. At 1 it takes the towers from the targets."""
     category: float = Field(default=0.0, ge=0, lt=1)
     """Share of a row's target that goes to rows of the same finest category; the rest to its own family."""
     chunk: int = Field(default=1024, gt=0)
