@@ -14,13 +14,13 @@ import products
 import pytest
 import tables
 from product_bars import Bar, told, verdicts
-from product_masks import masked, type_words
 from product_merge import Truth, merged
 from product_peers import class_names, digest, peers
 
 from shelfwise.bundle import ProductsBundle
 from shelfwise.config import ProductsConfig
 from shelfwise.config.reading import load_run
+from shelfwise.data.class_words import class_words
 from shelfwise.data.product_rows import ProductRows
 from shelfwise.evaluate.product_baselines import SUBSETS
 
@@ -60,16 +60,6 @@ def rows_of(bundle: ProductsBundle) -> ProductRows:
     return products.parts_of(products.data_of(bundle.config))["test"]
 
 
-def test_a_word_is_masked_in_both_numbers_and_any_case() -> None:
-    words = type_words(["Casual Shoes", "Tshirts", "Accessories", "Scarves", "Watches", "Dresses", "Key"])
-    for word in ["casual", "shoe", "shoes", "tshirt", "accessory", "scarf", "watch", "dress", "keys", "key"]:
-        assert word in words, word
-    assert words == sorted(set(words))
-    assert masked("Nike WATCH - Men's red-shoe, Size 9", words) == "Nike Men s red Size 9"
-    assert masked("Shoes", words) == ""
-    assert type_words(["Écharpes"]) == ["écharpe", "écharpes"]
-
-
 @pytest.mark.skipif("SHELFWISE_DATA" not in os.environ, reason="needs the catalogue under SHELFWISE_DATA")
 def test_the_shipped_words_are_those_of_the_training_products() -> None:
     import polars as pl
@@ -87,7 +77,7 @@ def test_the_shipped_words_are_those_of_the_training_products() -> None:
     families = [family.get(str(name), str(name)) for name in table["id"]]
     train = split_products(families, config.split)["train"]
     names = {table["articleType"][row] for row in train.tolist()}
-    assert type_words(names) == product_masks.WORDS.read_text(encoding="utf-8").split()
+    assert sorted(class_words(names)) == product_masks.WORDS.read_text(encoding="utf-8").split()
 
 
 def products_recipe() -> Path:

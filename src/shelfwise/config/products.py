@@ -101,15 +101,18 @@ class TitleTowerConfig(PretrainedConfig):
     longest: int = Field(default=64, ge=8)
     """`pretrained`: what `max_tokens` is never chosen above."""
     buckets: int = Field(default=32_768, ge=64)
-    """Ids that words, pairs of words and character n-grams are hashed to."""
+    """`bag`: ids that words, pairs of words and character n-grams are hashed to."""
     words: int = Field(default=24, ge=1)
-    """Words that are read; each is a token for attention."""
+    """`bag`: words that are read; each is a token for attention."""
     pieces: int = Field(default=160, ge=1)
-    """Pairs of words and character n-grams that are read."""
+    """`bag`: pairs of words and character n-grams that are read."""
     width: int = Field(default=256, gt=0)
-    """Dimensions of the bag."""
+    """`bag`: its dimensions."""
     hide: float = Field(default=0.1, ge=0, lt=1)
-    """Share of ids that are hidden in training."""
+    """`bag`: share of ids that are hidden in training."""
+    hide_names: float = Field(default=0.0, ge=0, lt=1)
+    """`bag`: share of titles from which every word of a target's class names is hidden in training, for each
+    target by itself: so that a picture is looked at where a title does not say what it is of."""
 
 
 class TableConfig(Section):

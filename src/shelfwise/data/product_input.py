@@ -17,11 +17,11 @@ from jaxtyping import Float32, Int64, UInt8
 from numpy import ndarray
 
 from shelfwise.config import Section, TableConfig, TitleTowerConfig
+from shelfwise.data.class_words import WORD
 from shelfwise.data.product_rows import ProductRows
 from shelfwise.data.review_tokens import TextReader
 from shelfwise.schema import FieldValue
 
-_WORD = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.I | re.A)
 GRAMS = (3, 4, 5)
 """Lengths of character n-grams."""
@@ -58,7 +58,7 @@ def words_and_pieces(text: str, config: TitleTowerConfig) -> tuple[list[int], li
     """Hashed words of a text, and its pairs of words and character n-grams, cut to what is read.
 
     Pairs come first, so that a cut loses n-grams first; an n-gram that is a whole word is left out."""
-    words = _WORD.findall(text.casefold())
+    words = WORD.findall(text.casefold())
     pairs = [f"p:{a} {b}" for a, b in pairwise(words)]
     marked = [f"<{word}>" for word in words]
     grams = [f"c:{word[i : i + n]}" for word in marked for n in GRAMS for i in range(len(word) - n + 1)]
@@ -66,6 +66,16 @@ def words_and_pieces(text: str, config: TitleTowerConfig) -> tuple[list[int], li
         [_hashed(f"w:{word}", config.buckets) for word in words[: config.words]],
         [_hashed(piece, config.buckets) for piece in (pairs + grams)[: config.pieces]],
     )
+
+
+def piece_words(text: str, config: TitleTowerConfig) -> list[tuple[int, int]]:
+    """Of each piece that `words_and_pieces` makes, the first and the last word that it is of."""
+    lengths = [len(word) + 2 for word in WORD.findall(text.casefold())]
+    pairs = list(pairwise(range(len(lengths))))
+    grams = [
+        (place, place) for place, length in enumerate(lengths) for n in GRAMS for _ in range(length - n + 1)
+    ]
+    return (pairs + grams)[: config.pieces]
 
 
 def text_input(

@@ -20,6 +20,7 @@ from shelfwise.nn.augment import draw
 from shelfwise.nn.loaders import augment_rows
 from shelfwise.nn.product_net import ProductTensors
 from shelfwise.nn.ranks import Ranks
+from shelfwise.nn.title_hiding import HiddenNames
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +40,8 @@ class ProductData:
     """Of each target, a row for each product: node numbers [N, levels], or many-hot [N, K]."""
     keys: Int64[ndarray, "N"]
     """Equal for products that are positives of each other in the contrastive loss."""
+    hiding: HiddenNames | None = None
+    """What titles lose in training."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -131,19 +134,29 @@ class ProductLoader:
             pixels = augment_rows(self._pool, places[mine], params[mine], self.augment)
         else:
             pixels = self._pool.index_select(0, places[mine])
-        return batch_of(self.data, rows[share], pixels, owner[mine.numpy()] - share.start)
+        words, pieces = self.data.words[rows], self.data.pieces[rows]
+        if self.data.hiding is not None:
+            random = np.random.default_rng([self.seed, epoch, number])
+            words, pieces = self.data.hiding(rows, words, pieces, random)
+        titles = words[share], pieces[share]
+        return batch_of(self.data, rows[share], pixels, owner[mine.numpy()] - share.start, titles)
 
 
 def batch_of(
-    data: ProductData, rows: Int64[ndarray, "B"], pixels: UInt8[Tensor, "P H W C"], owner: Int64[ndarray, "P"]
+    data: ProductData,
+    rows: Int64[ndarray, "B"],
+    pixels: UInt8[Tensor, "P H W C"],
+    owner: Int64[ndarray, "P"],
+    titles: tuple[Int64[ndarray, "B L"], Int64[ndarray, "B S"]] | None = None,
 ) -> ProductBatch:
-    """The batch of some rows, whose pictures are given."""
+    """The batch of some rows, whose pictures are given, and whose titles' words and pieces may be."""
+    words, pieces = titles or (data.words[rows], data.pieces[rows])
     return ProductBatch(
         ProductTensors(
             pixels,
             torch.from_numpy(owner),
-            _narrow(data.words[rows]),
-            _narrow(data.pieces[rows]),
+            _narrow(words),
+            _narrow(pieces),
             torch.from_numpy(data.values[rows]),
             torch.from_numpy(data.numbers[rows]),
         ),

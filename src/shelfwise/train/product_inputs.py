@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.errors import ConfigError, ErrorBudgetError
 from shelfwise.nn.product_loader import ProductData
+from shelfwise.nn.title_hiding import hidden_names
 
 log = logging.getLogger(__name__)
 CHUNK = 512
@@ -78,6 +79,9 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
     parts = [
         product_data(found.parts[part], config, classes, scales, reader) for part in ("train", "validation")
     ]
+    if reader is None:
+        hiding = hidden_names(train.titles, config.title, classes, parts[0].pieces.shape[1])
+        parts[0] = replace(parts[0], hiding=hiding)
     return ProductInputs(
         parts[0], parts[1], classes, scales, mean, std, Path(source).name, train.ids, train.titles, reader
     )
