@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shelfwise.config import TitleTowerConfig
+from shelfwise.config import ProductsConfig
 from shelfwise.data.product_input import piece_words, text_input, words_and_pieces
 from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.nn.title_hiding import hidden_names
@@ -17,26 +17,30 @@ CLASSES = {
 }
 
 
-def config(share: float, **settings: int) -> TitleTowerConfig:
-    return TitleTowerConfig.model_validate({"hide_names": share, "buckets": 1 << 20, **settings})
+def config(share: float, **settings: int) -> ProductsConfig:
+    targets = {name: {"labels": [name], "hide": share} for name in CLASSES}
+    title = {"buckets": 1 << 20, **settings}
+    return ProductsConfig.model_validate(
+        {"data": {"columns": {"labels": {name: name for name in CLASSES}}}, "targets": targets, "title": title}
+    )
 
 
 @pytest.mark.parametrize("text", ["", "a", "Nike red Shirts", "one two three four five six " * 5])
 @pytest.mark.parametrize("pieces", [3, 160])
 def test_every_piece_has_its_words(text: str, pieces: int) -> None:
-    asked = config(0.1, pieces=pieces)
+    asked = config(0.1, pieces=pieces).title
     assert len(piece_words(text, asked)) == len(words_and_pieces(text, asked)[1])
 
 
 def test_a_name_goes_with_its_pairs_and_grams() -> None:
     asked = config(1 - 1e-9)
-    words, pieces = text_input(TITLES, asked)
+    words, pieces = text_input(TITLES, asked.title)
     hide = hidden_names(TITLES, asked, CLASSES, pieces.shape[1])
     assert hide is not None
     some, rest = hide(np.array([1, 0, 2]), words[[1, 0, 2]], pieces[[1, 0, 2]], np.random.default_rng(0))
     assert not some[0].any()  # both words of "blue bag" are names
     assert not rest[0].any()
-    left, left_pieces = words_and_pieces("Nike", asked)
+    left, left_pieces = words_and_pieces("Nike", asked.title)
     assert some[1][some[1] > 0].tolist() == left
     assert sorted(rest[1][rest[1] > 0].tolist()) == sorted(left_pieces)
     assert not some[2].any()
@@ -45,7 +49,7 @@ def test_a_name_goes_with_its_pairs_and_grams() -> None:
 def test_a_share_of_titles_loses_them_for_each_target_by_itself() -> None:
     asked = config(0.25)
     titles = ("red shirt",) * 4000
-    words, pieces = text_input(titles, asked)
+    words, pieces = text_input(titles, asked.title)
     hide = hidden_names(titles, asked, CLASSES, pieces.shape[1])
     assert hide is not None
     found, _ = hide(np.arange(4000), words, pieces, np.random.default_rng(0))
@@ -56,7 +60,7 @@ def test_a_share_of_titles_loses_them_for_each_target_by_itself() -> None:
 
 def test_words_beyond_those_read_are_left_alone() -> None:
     asked = config(1 - 1e-9, words=1)
-    words, pieces = text_input(("Nike shirt",), asked)
+    words, pieces = text_input(("Nike shirt",), asked.title)
     hide = hidden_names(("Nike shirt",), asked, CLASSES, pieces.shape[1])
     assert hide is not None
     found, _ = hide(np.array([0]), words, pieces, np.random.default_rng(0))

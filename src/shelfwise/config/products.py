@@ -35,6 +35,9 @@ class TargetConfig(Section):
     balance: float = Field(default=0.0, ge=0, le=1)
     """Products are drawn in proportion to their class's count ** -balance: 1 draws all classes equally often,
     0.5 is square-root sampling (arXiv:1910.09217, section 3). For one target at most."""
+    hide: float = Field(default=0.0, ge=0, lt=1)
+    """Share of titles from which training hides every word of this target's class names, so that a picture is
+    looked at where a title does not say it. For `title.tower = "bag"`."""
 
     @model_validator(mode="after")
     def _flat(self) -> TargetConfig:
@@ -110,9 +113,6 @@ class TitleTowerConfig(PretrainedConfig):
     """`bag`: its dimensions."""
     hide: float = Field(default=0.1, ge=0, lt=1)
     """`bag`: share of ids that are hidden in training."""
-    hide_names: float = Field(default=0.0, ge=0, lt=1)
-    """`bag`: share of titles from which every word of a target's class names is hidden in training, for each
-    target by itself: so that a picture is looked at where a title does not say what it is of."""
 
 
 class TableConfig(Section):
@@ -235,6 +235,9 @@ class ProductsConfig(Root):
                 raise ValueError("picture.tower 'pretrained' needs preprocess.channels = 3")
         if self.title.tower == "pretrained" and not self.title.checkpoint:
             raise ValueError("title.tower 'pretrained' needs title.checkpoint, such as 'minilm'")
+        for name, target in self.targets.items():
+            if target.hide and self.title.tower != "bag":
+                raise ValueError(f"targets.{name}.hide needs title.tower = 'bag'")
         for name, tower in self.pretrained.items():
             if tower.tuned and self.train.optimizer != "adamw":
                 raise ValueError(f"{name}.tuning '{tower.tuning}' needs train.optimizer = 'adamw'")

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from numpy import ndarray
 
-from shelfwise.config import TitleTowerConfig
+from shelfwise.config import ProductsConfig
 from shelfwise.data.class_words import class_words, said
 from shelfwise.data.product_input import piece_words
 from shelfwise.data.taxonomy import Taxonomy
@@ -27,7 +27,8 @@ class HiddenNames:
 
     A word goes with its n-grams and pairs, which would give it away."""
 
-    share: float
+    shares: Float[ndarray, "T"]
+    """Of titles that lose the names of each target."""
     ends: UInt8[ndarray, "N S 2"]
     """The first and the last word that each piece is of."""
     named: Bool[ndarray, "N L T"]
@@ -42,7 +43,7 @@ class HiddenNames:
     ) -> tuple[Int64[ndarray, "B L"], Int64[ndarray, "B S"]]:
         """The ids of these rows, 0 where hidden."""
         named = self.named[rows]
-        asked = random.random((len(rows), 1, named.shape[2])) < self.share
+        asked = random.random((len(rows), 1, named.shape[2])) < self.shares
         gone = np.zeros((len(rows), MOST + 1), bool)
         gone[:, : named.shape[1]] = (named & asked).any(2)
         of_pieces = np.take_along_axis(gone, self.ends[rows].reshape(len(rows), -1).astype(np.int64), 1)
@@ -51,15 +52,18 @@ class HiddenNames:
 
 
 def hidden_names(
-    titles: Sequence[str], config: TitleTowerConfig, classes: Mapping[str, Taxonomy], pieces: int
+    titles: Sequence[str], config: ProductsConfig, classes: Mapping[str, Taxonomy], pieces: int
 ) -> HiddenNames | None:
     """What hides names in these titles, of which at most so many `pieces` are read; None where not asked."""
-    if not config.hide_names:
+    shares = {name: config.asked[name].hide for name in classes if config.asked[name].hide}
+    if not shares:
         return None
-    names = [class_words(name for path in one.paths for name in path) for one in classes.values()]
+    names = [class_words(name for path in classes[target].paths for name in path) for target in shares]
     ends = np.zeros((len(titles), pieces, 2), np.uint8)
     for row, title in enumerate(titles):
-        found = piece_words(title, config)
+        found = piece_words(title, config.title)
         if found:
             ends[row, : len(found)] = np.minimum(found, MOST)
-    return HiddenNames(config.hide_names, ends, said(titles, names, min(config.words, MOST)))
+    return HiddenNames(
+        np.array(list(shares.values())), ends, said(titles, names, min(config.title.words, MOST))
+    )

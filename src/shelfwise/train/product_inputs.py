@@ -79,9 +79,8 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
     parts = [
         product_data(found.parts[part], config, classes, scales, reader) for part in ("train", "validation")
     ]
-    if reader is None:
-        hiding = hidden_names(train.titles, config.title, classes, parts[0].pieces.shape[1])
-        parts[0] = replace(parts[0], hiding=hiding)
+    hiding = hidden_names(train.titles, config, classes, parts[0].pieces.shape[1])
+    parts[0] = replace(parts[0], hiding=hiding)
     return ProductInputs(
         parts[0], parts[1], classes, scales, mean, std, Path(source).name, train.ids, train.titles, reader
     )
