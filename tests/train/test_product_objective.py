@@ -104,6 +104,33 @@ def test_micro_batches_have_the_gradients_of_the_whole_batch(subsets: str, produ
         torch.testing.assert_close(found[name], gradient, atol=2e-5, rtol=1e-3)
 
 
+def test_names_are_hidden_only_where_something_stands_beside_the_title(products_table: Path) -> None:
+    hidden = {"category": {"labels": ["category"], "hide": 1 - 1e-9}}
+    config = products_config(products_table, targets=hidden, title={"hide": 0.0}, train={"precision": "fp32"})
+    inputs = load_product_inputs(config)
+    batch = next(ProductLoader(inputs.train, 32, seed=0).batches(0))
+    assert batch.partial is not None
+    assert (batch.partial[0] == 0).sum() > (batch.products.words == 0).sum()
+    seen: list[Tensor] = []
+
+    class Spied(ProductNet):
+        def answer(self, parts: dict[str, Encoded]) -> tuple[dict[str, Tensor], Tensor | None]:
+            seen.append(parts["text"].pooled)
+            return super().answer(parts)
+
+    torch.manual_seed(0)
+    run = Run(Spied(config, inputs.classes, inputs.mean, inputs.std), config.train, torch.device("cpu"))
+    net = run.model.eval()
+    assert isinstance(net, ProductNet)
+    # Asked of the picture, of the title, and of both.
+    _ = [loss.item() for loss in LearnProducts(config, {})(run, batch, torch.Generator())]
+    whole = net.title(batch.products.words, batch.products.pieces).pooled
+    partial = net.title(*batch.partial).pooled
+    assert torch.equal(seen[1], whole)
+    assert torch.equal(seen[2], partial)
+    assert not torch.equal(whole, partial)
+
+
 def test_dropout_takes_modalities_but_never_a_products_last_one() -> None:
     def part(rows: list[bool]) -> Encoded:
         present = torch.tensor(rows).unsqueeze(1)

@@ -6,7 +6,7 @@ Shapes: N products of the data set, B products of a batch, P pictures of theirs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ class ProductData:
     keys: Int64[ndarray, "N"]
     """Equal for products that are positives of each other in the contrastive loss."""
     hiding: HiddenNames | None = None
-    """What titles lose in training."""
+    """What titles lose in training where a picture or a table stands beside them."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -54,6 +54,8 @@ class ProductBatch:
     products: ProductTensors
     labels: dict[str, Tensor]
     keys: Int64[Tensor, "B"]
+    partial: tuple[Int64[Tensor, "B l"], Int64[Tensor, "B s"]] | None = None
+    """Words and pieces of titles with names hidden, for what is asked of several modalities together."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -61,7 +63,8 @@ class ProductBatch:
     def to(self, device: torch.device) -> ProductBatch:
         """The same on a device."""
         labels = {name: values.to(device) for name, values in self.labels.items()}
-        return ProductBatch(self.products.to(device), labels, self.keys.to(device))
+        partial = self.partial and (self.partial[0].to(device), self.partial[1].to(device))
+        return ProductBatch(self.products.to(device), labels, self.keys.to(device), partial)
 
     def split(self, parts: int) -> list[ProductBatch]:
         """The batch in about equal parts, fewer than asked where it has fewer rows."""
@@ -80,7 +83,8 @@ class ProductBatch:
             whole.numbers[rows],
         )
         labels = {name: values[rows] for name, values in self.labels.items()}
-        return ProductBatch(some, labels, self.keys[rows])
+        partial = self.partial and (self.partial[0][rows], self.partial[1][rows])
+        return ProductBatch(some, labels, self.keys[rows], partial)
 
 
 class ProductLoader:
@@ -134,29 +138,24 @@ class ProductLoader:
             pixels = augment_rows(self._pool, places[mine], params[mine], self.augment)
         else:
             pixels = self._pool.index_select(0, places[mine])
-        words, pieces = self.data.words[rows], self.data.pieces[rows]
-        if self.data.hiding is not None:
-            random = np.random.default_rng([self.seed, epoch, number])
-            words, pieces = self.data.hiding(rows, words, pieces, random)
-        titles = words[share], pieces[share]
-        return batch_of(self.data, rows[share], pixels, owner[mine.numpy()] - share.start, titles)
+        batch = batch_of(self.data, rows[share], pixels, owner[mine.numpy()] - share.start)
+        if self.data.hiding is None:
+            return batch
+        random = np.random.default_rng([self.seed, epoch, number])
+        words, pieces = self.data.hiding(rows, self.data.words[rows], self.data.pieces[rows], random)
+        return replace(batch, partial=(_narrow(words[share]), _narrow(pieces[share])))
 
 
 def batch_of(
-    data: ProductData,
-    rows: Int64[ndarray, "B"],
-    pixels: UInt8[Tensor, "P H W C"],
-    owner: Int64[ndarray, "P"],
-    titles: tuple[Int64[ndarray, "B L"], Int64[ndarray, "B S"]] | None = None,
+    data: ProductData, rows: Int64[ndarray, "B"], pixels: UInt8[Tensor, "P H W C"], owner: Int64[ndarray, "P"]
 ) -> ProductBatch:
-    """The batch of some rows, whose pictures are given, and whose titles' words and pieces may be."""
-    words, pieces = titles or (data.words[rows], data.pieces[rows])
+    """The batch of some rows, whose pictures are given."""
     return ProductBatch(
         ProductTensors(
             pixels,
             torch.from_numpy(owner),
-            _narrow(words),
-            _narrow(pieces),
+            _narrow(data.words[rows]),
+            _narrow(data.pieces[rows]),
             torch.from_numpy(data.values[rows]),
             torch.from_numpy(data.numbers[rows]),
         ),

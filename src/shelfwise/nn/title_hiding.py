@@ -25,7 +25,8 @@ MOST = 255
 class HiddenNames:
     """Takes the words of a target's class names from a share of titles, for each target by itself.
 
-    A word goes with its n-grams and pairs, which would give it away."""
+    A word goes with its n-grams and pairs, which would give it away. A title of which no word would be left
+    stays whole."""
 
     shares: Float[ndarray, "T"]
     """Of titles that lose the names of each target."""
@@ -46,6 +47,7 @@ class HiddenNames:
         asked = random.random((len(rows), 1, named.shape[2])) < self.shares
         gone = np.zeros((len(rows), MOST + 1), bool)
         gone[:, : named.shape[1]] = (named & asked).any(2)
+        gone &= ((words > 0) & ~gone[:, : words.shape[1]]).any(1, keepdims=True)
         of_pieces = np.take_along_axis(gone, self.ends[rows].reshape(len(rows), -1).astype(np.int64), 1)
         hidden = of_pieces.reshape(len(rows), -1, 2).any(2)
         return np.where(gone[:, : words.shape[1]], 0, words), np.where(hidden, 0, pieces)

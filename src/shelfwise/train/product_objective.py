@@ -84,12 +84,16 @@ class LearnProducts:
         `shares` say how much each subset's and target's mean weighs in the whole batch's."""
         with autocast(run.config, run.device):
             known = model.encode(batch.products)
+            together = known
+            if batch.partial is not None:
+                together = known | {"text": model.title(*batch.partial)}
         dropping = self.config.fusion.subsets == "dropout"
-        parts = dropped(known, self.config.fusion.dropout) if dropping else known
+        if dropping:
+            together = dropped(together, self.config.fusion.dropout)
         loss = torch.zeros((), device=run.device)
         vectors: dict[Subset, Tensor] = {}
         for subset, share in zip(asked, shares, strict=True):
-            some = only(parts, subset)
+            some = only(together if len(subset) > 1 else known, subset)
             with autocast(run.config, run.device):
                 logits, vector = model.answer(some)
             loss = loss + self._targets(model, logits, batch, there(some), share) / len(asked)
