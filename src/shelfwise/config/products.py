@@ -36,8 +36,8 @@ class TargetConfig(Section):
     """Products are drawn in proportion to their class's count ** -balance: 1 draws all classes equally often,
     0.5 is square-root sampling (arXiv:1910.09217, section 3). For one target at most."""
     hide: float = Field(default=0.0, ge=0, lt=1)
-    """Share of titles from which training hides every word of this target's class names where a picture or fields
-    stand beside them, so that these count where a title does not say it. For `title.tower = "bag"`."""
+    """Share of titles from which training hides every word of this target's class names where a picture or
+    fields stand beside them, so that these count where a title does not say it. For `title.tower = "bag"`."""
 
     @model_validator(mode="after")
     def _flat(self) -> TargetConfig:
