@@ -2,8 +2,8 @@
 
     python benchmarks/ablations.py [catalog] [--jobs 2]
 
-Runs `shelfwise ablate` in results/bench/ablation-NAME, where the figures and answers of finished cells stay, so
-that hours of training may be spread over days and machines; writes results/bench/ablation-NAME.json and
+Runs `shelfwise ablate` in results/bench/ablation-NAME, where the figures and answers of finished cells stay,
+so that hours of training may be spread over days and machines; writes results/bench/ablation-NAME.json and
 docs/ablation-NAME.png once all are done; `benchmarks/tables.py` fills docs/ablations.md.
 """
 
