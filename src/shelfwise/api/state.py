@@ -1,0 +1,85 @@
+"""What the endpoints of one server share, and how they get at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar, cast
+
+import orjson
+from fastapi import Depends, Request
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.responses import Response
+
+from shelfwise.api.asking import Asking
+from shelfwise.api.guard import Call
+from shelfwise.api.metrics import Metrics
+from shelfwise.api.models import Models
+from shelfwise.api.problems import RequestError
+from shelfwise.config.serving import ServeConfig
+from shelfwise.schema.serving import ErrorAnswer
+
+T = TypeVar("T")
+
+
+@dataclass
+class Server:
+    """One server."""
+
+    config: ServeConfig
+    models: Models
+    asking: Asking
+    metrics: Metrics
+    draining: bool = False
+    extras: dict[str, Any] = field(default_factory=dict)
+
+
+def server_of(request: Request) -> Server:
+    """The server that a request came to."""
+    return cast(Server, request.app.state.server)
+
+
+Here = Annotated[Server, Depends(server_of)]
+
+
+def call_of(request: Request) -> Call:
+    """What the guard knows of a request."""
+    return cast(Call, request.state.call)
+
+
+class Json(Response):
+    """An answer that is made of bytes already."""
+
+    media_type = "application/json"
+
+
+def model_json(value: BaseModel) -> Json:
+    """One of our own types; it was made here, so it is not checked again."""
+    return Json(value.__pydantic_serializer__.to_json(value))
+
+
+def plain_json(value: Any, status: int = 200) -> Json:
+    """Plain values, and numpy's."""
+    return Json(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY), status)
+
+
+def parsed(form: TypeAdapter[T], body: bytes) -> T:
+    """A body in one of the forms that an endpoint takes; RequestError 400 for no JSON, 422 for another form."""
+    try:
+        return form.validate_json(body)
+    except ValidationError as error:
+        raise of_validation(error) from None
+
+
+def of_validation(error: ValidationError) -> RequestError:
+    """The first thing that is wrong with a body; nothing of the body itself is told."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if first["type"] == "json_invalid":
+        return RequestError(400, f"the body is not JSON: {first['msg']}", code="not_json")
+    where = ".".join(str(part) for part in first["loc"])
+    return RequestError(422, f"{where}: {first['msg']}" if where else first["msg"], field=where or None)
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Every status of an endpoint of our own besides 200, for the OpenAPI document."""
+    always = (400, 401, 408, 413, 422, 429, 500, 503, 504)
+    return {status: {"model": ErrorAnswer} for status in sorted({*always, *statuses})}
