@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -60,7 +60,7 @@ def check_exposure(config: ServeConfig) -> None:
         )
 
 
-def create_app(config: ServeConfig, bundles: list[Path]) -> ASGIApp:
+def create_app(config: ServeConfig, bundles: Sequence[str]) -> ASGIApp:
     """The API as an ASGI application; the bundles are opened and tested here, before it is started.
 
     ConfigError and BundleError for what cannot be served."""
@@ -104,7 +104,9 @@ def _tell_errors(app: FastAPI) -> None:
 
     async def told(request: Request, error: Exception) -> Response:
         if isinstance(error, RequestValidationError):
-            problem = _of_request(error)
+            problem = _of_request(error, request)
+        elif isinstance(error.__cause__, RequestError):  # what the body raised, FastAPI takes for bad JSON
+            problem = error.__cause__
         elif isinstance(error, HTTPException):
             problem = RequestError(error.status_code, str(error.detail))
         else:
@@ -122,10 +124,12 @@ def _tell_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, told)  # type: ignore[arg-type]
 
 
-def _of_request(error: RequestValidationError) -> RequestError:
+def _of_request(error: RequestValidationError, request: Request) -> RequestError:
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
-    where = ".".join(place)
-    if first["type"] == "json_invalid":
-        return RequestError(400, "the body is not JSON", code="not_json")
+    if first["loc"][0] == "body":
+        if not request.headers.get("content-type", "").lower().startswith("application/json"):
+            return RequestError(415, "the body is read as JSON only; send Content-Type: application/json")
+        if first["type"] == "json_invalid":
+            return RequestError(400, "the body is not JSON", code="not_json")
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     return RequestError(422, f"{where}: {first['msg']}" if where else first["msg"], field=where or None)

@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 
 from shelfwise.api.engines import ENGINES, Engine, PicturesEngine, ProductsEngine, ReviewsEngine, Stages
 from shelfwise.api.problems import RequestError
+from shelfwise.config.section import is_plain
 from shelfwise.errors import BundleError
 from shelfwise.service.models import OpenModel, Task, open_model, self_test
 
@@ -43,13 +44,14 @@ class Models:
         self._ending: set[asyncio.Task[None]] = set()
         self._exchange = asyncio.Lock()
 
-    def open(self, paths: Sequence[Path]) -> None:
-        """Open and test bundles; BundleError for one that fails, or for two of one name."""
-        for path in paths:
-            model = self._opened(path)
+    def open(self, paths: Sequence[str]) -> None:
+        """Open and test bundles, each FOLDER or NAME=FOLDER; BundleError for an unfit one or a name's twin."""
+        for given in paths:
+            name, path = named_path(given)
+            model = self._opened(path, name)
             if model.name in self._slots:
                 raise BundleError(
-                    f"two bundles are named '{model.name}': train one of them again with --set name=ANOTHER"
+                    f"two bundles are named '{model.name}': say another name, as in other={path}"
                 )
             self._slots[model.name] = _Slot(ENGINES[model.task](model, self._stages))
             self._stages.metrics.model(model.name, model.bundle.version, model.task)
@@ -97,12 +99,12 @@ class Models:
 
         BundleError where it cannot be opened, fails its self-test or is of another task: nothing changes."""
         async with self._exchange:
-            model = await asyncio.to_thread(self._opened, path)
+            model = await asyncio.to_thread(self._opened, path, name)
             old = self._slots[name]
-            if model.task != old.engine.model.task or model.name != name:
+            if model.task != old.engine.model.task:
                 raise BundleError(
-                    f"'{path}' is '{model.name}', of {model.task}: it cannot take over from '{name}', "
-                    f"of {old.engine.model.task}"
+                    f"'{path}' is of {model.task}: it cannot take over from '{name}', "
+                    f"which is of {old.engine.model.task}"
                 )
             self._slots[name] = _Slot(ENGINES[model.task](model, self._stages))
             self._stages.metrics.model(name, model.bundle.version, model.task)
@@ -129,10 +131,18 @@ class Models:
         """Answer what was taken, and nothing more."""
         await asyncio.gather(*(slot.engine.stop() for slot in self._slots.values()), *self._ending)
 
-    def _opened(self, path: Path) -> OpenModel:
-        model = open_model(path, threads=self._threads, precision=self._precision)
+    def _opened(self, path: Path, name: str | None) -> OpenModel:
+        model = open_model(path, name=name, threads=self._threads, precision=self._precision)
         self_test(model)
         return model
+
+
+def named_path(given: str) -> tuple[str | None, Path]:
+    """The parts of NAME=FOLDER; a folder alone has the name that its bundle has."""
+    name, sign, folder = given.partition("=")
+    if sign and is_plain(name) and not Path(given).exists():
+        return name, Path(folder)
+    return None, Path(given)
 
 
 async def _ended(slot: _Slot) -> None:

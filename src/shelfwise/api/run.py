@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import uvicorn
 
@@ -29,7 +28,7 @@ def run(config: ServeConfig) -> None:
     check_exposure(config)
     if not config.bundles:
         raise ConfigError("name the bundles to answer with: --bundle FOLDER")
-    app = create_app(config, [Path(path) for path in config.bundles])
+    app = create_app(config, config.bundles)
     log_to_stderr(config.log)
     server = _Server(
         uvicorn.Config(

@@ -14,8 +14,10 @@ from shelfwise.errors import MissingExtraError
 @app.command()
 def serve(
     bundle: Annotated[
-        list[Path] | None,
-        typer.Option(help="Bundle folder; may be repeated. The default bundles when left out."),
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FOLDER", help="Bundle; may be repeated. The default bundles when left out."
+        ),
     ] = None,
     index: Annotated[Path | None, typer.Option(help="Folder of `shelfwise index`, to search in.")] = None,
     config: Annotated[
@@ -43,7 +45,7 @@ def serve(
     from shelfwise.config.serving import read_serving
 
     settings: dict[str, Any] = {
-        "bundles": [str(path) for path in bundle] if bundle else None,
+        "bundles": bundle or None,
         "index": str(index) if index else None,
         "host": host,
         "port": port,

@@ -17,7 +17,7 @@ from shelfwise.errors import ConfigError
 class LimitsConfig(Section):
     """How much one caller, and all together, may ask; what is above is refused, not cut."""
 
-    body_mb: float = Field(default=16, gt=0, le=1024)
+    body_mb: float = Field(default=16.0, gt=0, le=1024)
     """Of one request, in millions of bytes."""
     max_pixels: int = Field(default=40_000_000, gt=0)
     """Of one picture, by its header: a larger one is not decoded."""
@@ -35,9 +35,9 @@ class LimitsConfig(Section):
     """Items that wait for one model; more are refused with 503."""
     batch: int = Field(default=32, gt=0)
     """Items that one model works on together."""
-    deadline_s: float = Field(default=30, gt=0)
+    deadline_s: float = Field(default=30.0, gt=0)
     """A request that takes longer is answered with 504; a caller may ask for less by X-Deadline-S."""
-    drain_s: float = Field(default=20, gt=0)
+    drain_s: float = Field(default=20.0, gt=0)
     """How long requests may go on after SIGTERM."""
 
 
@@ -48,7 +48,7 @@ class ServeConfig(Section):
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes any that is free."""
     bundles: tuple[str, ...] = ()
-    """Folders; the default bundles when empty."""
+    """Folders, or NAME=FOLDER; the default bundles when empty."""
     index: str | None = None
     """Folder of `shelfwise index`."""
     keys: str | None = None

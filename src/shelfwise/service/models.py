@@ -33,6 +33,8 @@ class OpenModel:
 
     predictor: AnyPredictor
     precision: Literal["fp32", "int8"] = "fp32"
+    given_name: str | None = None
+    """By which it is asked for instead of the bundle's own."""
 
     @property
     def bundle(self) -> Bundle | ProductsBundle | ReviewsBundle:
@@ -41,8 +43,8 @@ class OpenModel:
 
     @property
     def name(self) -> str:
-        """The bundle's name, by which requests ask for it."""
-        return self.bundle.name
+        """By which requests ask for it."""
+        return self.given_name or self.bundle.name
 
     @property
     def task(self) -> Task:
@@ -79,17 +81,21 @@ class OpenModel:
 
 
 def open_model(
-    path: Path, *, threads: int | None = None, precision: Literal["fp32", "int8"] = "int8"
+    path: Path,
+    *,
+    name: str | None = None,
+    threads: int | None = None,
+    precision: Literal["fp32", "int8"] = "int8",
 ) -> OpenModel:
     """The bundle in a folder, checked and ready; `int8` where it has that. BundleError for an unfit one."""
     bundle = open_bundle(path)
     if isinstance(bundle, ReviewsBundle):
         int8 = precision == "int8" and "review.int8.onnx" in bundle.meta.files
         chosen: Literal["fp32", "int8"] = "int8" if int8 else "fp32"
-        return OpenModel(ReviewPredictor(bundle, OnnxReviewBackend(bundle, threads, chosen)), chosen)
+        return OpenModel(ReviewPredictor(bundle, OnnxReviewBackend(bundle, threads, chosen)), chosen, name)
     if isinstance(bundle, ProductsBundle):
-        return OpenModel(ProductPredictor(bundle, OnnxProductBackend(bundle, threads)))
-    return OpenModel(Predictor(bundle, OnnxBackend(bundle, threads)))
+        return OpenModel(ProductPredictor(bundle, OnnxProductBackend(bundle, threads)), given_name=name)
+    return OpenModel(Predictor(bundle, OnnxBackend(bundle, threads)), given_name=name)
 
 
 def self_test(model: OpenModel) -> None:

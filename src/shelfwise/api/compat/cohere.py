@@ -23,7 +23,7 @@ class RerankRequest(Foreign):
     model: str | None = None
 
 
-_REQUEST: TypeAdapter[RerankRequest] = TypeAdapter(RerankRequest)
+_REQUEST = TypeAdapter(RerankRequest).validate_json
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": "In Cohere's form."}
     for status in (400, 401, 404, 408, 413, 422, 429, 500, 503, 504)

@@ -62,7 +62,7 @@ class EmbeddingsRequest(Foreign):
     modality: Literal["text", "image"] = "text"
 
 
-_REQUEST: TypeAdapter[EmbeddingsRequest] = TypeAdapter(EmbeddingsRequest)
+_REQUEST = TypeAdapter(EmbeddingsRequest).validate_json
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": "In OpenAI's form."}
     for status in (400, 401, 404, 408, 413, 422, 429, 500, 503, 504)

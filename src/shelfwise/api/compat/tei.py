@@ -47,8 +47,8 @@ class InfinityClassify(Foreign):
     raw_scores: bool = False
 
 
-_RERANK: TypeAdapter[TeiRerank | InfinityRerank] = TypeAdapter(TeiRerank | InfinityRerank)
-_CLASSIFY: TypeAdapter[InfinityClassify] = TypeAdapter(InfinityClassify)
+_RERANK = TypeAdapter(TeiRerank | InfinityRerank).validate_json
+_CLASSIFY = TypeAdapter(InfinityClassify).validate_json
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": "In TEI's form."} for status in (400, 401, 404, 408, 413, 422, 429, 500, 503, 504)
 }

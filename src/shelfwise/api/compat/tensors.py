@@ -52,7 +52,7 @@ class InferRequest(Foreign):
     parameters: dict[str, Any] = {}
 
 
-_REQUEST: TypeAdapter[InferRequest] = TypeAdapter(InferRequest)
+_REQUEST = TypeAdapter(InferRequest).validate_json
 
 
 def read_request(body: bytes, length: str | None) -> tuple[InferRequest, dict[str, ndarray | list[bytes]]]:

@@ -25,7 +25,7 @@ class Exchange(Frozen):
     """A folder on the server."""
 
 
-_EXCHANGE = TypeAdapter(Exchange)
+_EXCHANGE = Exchange.model_validate_json
 
 
 @router.get("/health/live")

@@ -49,10 +49,10 @@ class Classifieds(Frozen):
     failed: int
 
 
-_PRODUCT: TypeAdapter[GivenProduct | GivenProducts] = TypeAdapter(GivenProduct | GivenProducts)
+_PRODUCT = TypeAdapter(GivenProduct | GivenProducts).validate_json
 
 
-@router.post("/v1/products/analyze", response_model=Analysis | Analyses, responses=answers(404))
+@router.post("/v1/products/analyze", response_model=Analysis | Analyses, responses=answers(404, 415))
 async def analyze(
     asked: GivenProduct | GivenProducts, request: Request, here: Here, top: Top = 3, model: Asked = None
 ) -> Json:

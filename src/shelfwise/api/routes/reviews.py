@@ -37,7 +37,7 @@ class ReviewAnswers(Frozen):
     by: Answered
 
 
-@router.post("/v1/reviews/analyze", response_model=ReviewAnswers, responses=answers(404))
+@router.post("/v1/reviews/analyze", response_model=ReviewAnswers, responses=answers(404, 415))
 async def analyze(asked: GivenReviews, request: Request, here: Here, model: Asked = None) -> Json:
     """What each review says, in which of its own words, and what all of them say together."""
     name = here.models.name_for(("reviews",), model)
