@@ -88,10 +88,11 @@ class TitleTower(nn.Module):
         return Encoded(tokens, words > 0, self.out(bag))
 
     def _sums(self, ids: Int64[Tensor, "B N"]) -> Float[Tensor, "B D"]:
-        if torch.compiler.is_exporting():
-            return self.embedding(ids).sum(1)
-        # Without a vector for every id: half the time, and ONNX has no such operator.
-        return F.embedding_bag(ids, self.embedding.weight, mode="sum", padding_idx=0)
+        if torch.compiler.is_exporting():  # ONNX has no such operator
+            sums: Tensor = self.embedding(ids).sum(1)
+        else:  # without a vector for every id: half the time
+            sums = F.embedding_bag(ids, self.embedding.weight, mode="sum", padding_idx=0)
+        return sums
 
 
 class TableTower(nn.Module):
