@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2 as httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -66,3 +69,53 @@ def served(bundles: dict[str, Path]) -> Callable[..., Client]:
 @pytest.fixture(scope="session")
 def api(served: Callable[..., Client]) -> Client:
     return served()
+
+
+def _begin(bundles: dict[str, Path], tasks: tuple[str, ...], options: tuple[str, ...]) -> subprocess.Popen[str]:
+    named = [part for task in tasks for part in ("--bundle", f"{task}={bundles[task]}")]
+    command = [sys.executable, "-c", "from shelfwise.cli import main; main()", "serve", "--port", "0"]
+    return subprocess.Popen(
+        [*command, *named, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def _port(process: subprocess.Popen[str]) -> int:
+    """Where a server listens, once it does."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert "answers at http://127.0.0.1:" in line, line
+    return int(line.split("127.0.0.1:")[1].split(",")[0])
+
+
+@pytest.fixture
+def start(bundles: dict[str, Path]) -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
+    """Start `shelfwise serve` on the bundles of tasks: its process and port. Ended after the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(*tasks: str, options: tuple[str, ...] = ()) -> tuple[subprocess.Popen[str], int]:
+        processes.append(_begin(bundles, tasks, options))
+        return processes[-1], _port(processes[-1])
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def start_shared(bundles: dict[str, Path]) -> Iterator[Callable[..., int]]:
+    """As `start`, for all tests of a file: the port."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(*tasks: str) -> int:
+        processes.append(_begin(bundles, tasks, ()))
+        return _port(processes[-1])
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
-import httpx
+import httpx2 as httpx
 import pytest
 
 from shelfwise.api.fetch import Fetcher, is_public
@@ -17,6 +18,16 @@ HOSTS = {
     "both.example": ["93.184.216.34", "127.0.0.1"],
     "gone.example": [],
 }
+
+
+class Bytes(httpx.AsyncByteStream):
+    """A body that comes over a wire."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._data
 
 
 async def resolver(host: str, port: int) -> list[str]:
@@ -36,7 +47,7 @@ def fetched(url: str, answer: httpx.Response | None = None, most: int = 100) -> 
             return httpx.Response(302, headers={"location": "//other.example/a.png"})
         if request.url.path == "/round":
             return httpx.Response(302, headers={"location": "/round"})
-        return answer or httpx.Response(200, content=b"picture")
+        return answer or httpx.Response(200, stream=Bytes(b"picture"))
 
     async def get() -> bytes:
         fetcher = Fetcher(most, resolver=resolver, transport=httpx.MockTransport(handle))
@@ -104,7 +115,7 @@ def test_odd_addresses_are_refused(url: str, why: str) -> None:
 
 def test_large_and_failed_answers_are_refused() -> None:
     with pytest.raises(PictureError, match="more than"):
-        fetched("http://shop.example/a.png", httpx.Response(200, content=b"x" * 101))
+        fetched("http://shop.example/a.png", httpx.Response(200, stream=Bytes(b"x" * 101)))
     with pytest.raises(PictureError, match="answers 404"):
         fetched("http://shop.example/a.png", httpx.Response(404))
 

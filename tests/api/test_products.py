@@ -112,6 +112,13 @@ def test_what_is_wrong_is_said_in_one_form(api: Any, given: dict[str, Any], stat
     assert error["request_id"] == response.headers["x-request-id"]
 
 
+def test_a_picture_above_the_servers_limit_is_not_decoded(served: Callable[..., Any], png: bytes) -> None:
+    for task in ("products", "pictures"):
+        response = served(task, limits={"max_pixels": 1199}).post("/v1/classify", content=png)
+        assert response.status_code == 422
+        assert response.json()["error"]["code"] == "picture_too_large"
+
+
 def test_a_name_chooses_the_bundle(served: Callable[..., Any], png: bytes, bundles: dict[str, Path]) -> None:
     api = served("products", "pictures", "reviews")
     cards = {card["id"]: card for card in api.get("/v1/models").json()["data"]}

@@ -116,7 +116,8 @@ class Batcher(Generic[In, Out]):
         self._waiting.append(entry)
         if self._working is None:
             self._working = loop.create_task(self._work())
-        return await entry.answer
+        answer: Out = await entry.answer
+        return answer
 
     async def stop(self) -> None:
         """Refuse what comes from now on, and wait until all that was taken is answered."""

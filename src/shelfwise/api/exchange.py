@@ -61,6 +61,7 @@ class Body:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         ear: asyncio.Task[None] | None = None
+        timer: asyncio.TimerHandle
 
         def listen() -> None:
             nonlocal ear, timer

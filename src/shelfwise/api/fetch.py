@@ -13,7 +13,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from urllib.parse import urljoin, urlsplit
 
-import httpx
+import httpx2 as httpx
 
 from shelfwise.errors import PictureError
 
@@ -89,7 +89,7 @@ class Fetcher:
             if response.status_code != 200:
                 raise _refused(f"{host} answers {response.status_code}")
             parts, size = [], 0
-            async for part in response.aiter_bytes():
+            async for part in response.aiter_raw():
                 size += len(part)
                 if size > self._most:
                     raise _refused(f"it has more than {self._most / 1e6:g} MB")
@@ -119,7 +119,7 @@ class Fetcher:
         request = self._client.build_request(
             "GET",
             target,
-            headers={"host": host, "accept": "image/*", "user-agent": "shelfwise"},
+            headers={"host": host, "accept": "image/*", "accept-encoding": "identity", "user-agent": "shelfwise"},
             extensions={"sni_hostname": host},
         )
         return host, request

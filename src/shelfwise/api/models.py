@@ -132,7 +132,13 @@ class Models:
         await asyncio.gather(*(slot.engine.stop() for slot in self._slots.values()), *self._ending)
 
     def _opened(self, path: Path, name: str | None) -> OpenModel:
-        model = open_model(path, name=name, threads=self._threads, precision=self._precision)
+        model = open_model(
+            path,
+            name=name,
+            threads=self._threads,
+            precision=self._precision,
+            max_pixels=self._stages.limits.max_pixels,
+        )
         self_test(model)
         return model
 

@@ -86,9 +86,16 @@ def open_model(
     name: str | None = None,
     threads: int | None = None,
     precision: Literal["fp32", "int8"] = "int8",
+    max_pixels: int | None = None,
 ) -> OpenModel:
-    """The bundle in a folder, checked and ready; `int8` where it has that. BundleError for an unfit one."""
+    """The bundle in a folder, checked and ready; `int8` where it has that. BundleError for an unfit one.
+
+    `max_pixels` of a picture are decoded, where the bundle itself allows more."""
     bundle = open_bundle(path)
+    if max_pixels is not None and not isinstance(bundle, ReviewsBundle):
+        data = bundle.config.data
+        bounded = {"max_pixels": min(max_pixels, data.max_pixels)}
+        bundle.config = bundle.config.model_copy(update={"data": data.model_copy(update=bounded)})
     if isinstance(bundle, ReviewsBundle):
         int8 = precision == "int8" and "review.int8.onnx" in bundle.meta.files
         chosen: Literal["fp32", "int8"] = "int8" if int8 else "fp32"
