@@ -71,7 +71,9 @@ def api(served: Callable[..., Client]) -> Client:
     return served()
 
 
-def _begin(bundles: dict[str, Path], tasks: tuple[str, ...], options: tuple[str, ...]) -> subprocess.Popen[str]:
+def _begin(
+    bundles: dict[str, Path], tasks: tuple[str, ...], options: tuple[str, ...]
+) -> subprocess.Popen[str]:
     named = [part for task in tasks for part in ("--bundle", f"{task}={bundles[task]}")]
     command = [sys.executable, "-c", "from shelfwise.cli import main; main()", "serve", "--port", "0"]
     return subprocess.Popen(

@@ -34,7 +34,8 @@ for binary in (True, False):
         pictures = triton.InferInput("picture", [2], "BYTES")
         pictures.set_data_from_numpy(np.array([picture, picture], dtype=object))
         inputs.append(pictures)
-    wanted = [triton.InferRequestedOutput("category", binary_data=binary), triton.InferRequestedOutput("label")]
+    label = triton.InferRequestedOutput("label")
+    wanted = [triton.InferRequestedOutput("category", binary_data=binary), label]
     for outputs in (None, wanted):
         found = client.infer("products", inputs, outputs=outputs, request_id="7")
         rows = found.as_numpy("category")

@@ -152,7 +152,12 @@ def test_inference_answers_in_json_and_in_binary(api: Any, png: bytes) -> None:
     head = json.dumps(
         {
             "inputs": [
-                {"name": name, "shape": [2], "datatype": "BYTES", "parameters": {"binary_data_size": len(part)}}
+                {
+                    "name": name,
+                    "shape": [2],
+                    "datatype": "BYTES",
+                    "parameters": {"binary_data_size": len(part)},
+                }
                 for name, part in (("picture", raw), ("title", words))
             ],
             "outputs": [{"name": "category", "parameters": {"binary_data": True}}],

@@ -57,7 +57,9 @@ def test_a_damaged_file_changes_nothing_while_the_server_runs(
     assert keys.find("sw_wrong") is None
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", json.dumps({"keys": [{"name": "a b", "sha256": "0" * 64}]})])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", json.dumps({"keys": [{"name": "a b", "sha256": "0" * 64}]})]
+)
 def test_what_is_no_file_of_keys_is_refused(content: str, tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_text(content)

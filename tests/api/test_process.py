@@ -20,7 +20,10 @@ from PIL import Image
 
 Started = tuple[subprocess.Popen[str], int]
 
-def ask(port: int, method: str, path: str, body: Any = None, kind: str = "application/json") -> tuple[int, Any]:
+
+def ask(
+    port: int, method: str, path: str, body: Any = None, kind: str = "application/json"
+) -> tuple[int, Any]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     content = json.dumps(body).encode() if isinstance(body, dict) else body
     connection.request(method, path, content, {"content-type": kind} if content is not None else {})
@@ -47,7 +50,9 @@ def bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-def test_hostile_pictures_are_refused_and_the_server_goes_on(start: Callable[..., Started], png: bytes) -> None:
+def test_hostile_pictures_are_refused_and_the_server_goes_on(
+    start: Callable[..., Started], png: bytes
+) -> None:
     _, port = start("pictures")
     jpeg = encoded("JPEG", (64, 64))
     hostile = {
@@ -109,7 +114,12 @@ def test_many_at_once_are_all_answered(start: Callable[..., Started], png: bytes
 def test_broken_requests_and_callers_that_leave_do_no_harm(start: Callable[..., Started], png: bytes) -> None:
     _, port = start("pictures")
     head = b"POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: %d\r\n\r\n"
-    for raw in (b"\x00\xff garbage\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", head % len(png) + png[:20], head % 10**12):
+    for raw in (
+        b"\x00\xff garbage\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        head % len(png) + png[:20],
+        head % 10**12,
+    ):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
             caller.sendall(raw)
     assert ask(port, "POST", "/v1/classify", png, "image/png")[0] == 200

@@ -46,7 +46,9 @@ def test_one_product_has_one_answer_in_every_form(
 
 def test_what_cannot_be_told_is_null_with_the_reason(served: Callable[..., Any], data: str) -> None:
     api = served("pictures")
-    found = api.post("/v1/products/analyze", json={"pictures": [{"data": data}], "title": "blue dress"}).json()
+    found = api.post(
+        "/v1/products/analyze", json={"pictures": [{"data": data}], "title": "blue dress"}
+    ).json()
     assert found["status"] == "ok"
     assert found["category"]["labels"]
     assert found["attributes"] is None
@@ -59,7 +61,11 @@ def test_what_cannot_be_told_is_null_with_the_reason(served: Callable[..., Any],
 
 
 def test_reviews_are_part_of_an_analysis(api: Any) -> None:
-    reviews = [{"text": "I love it, it fits well."}, {"text": "The seams came apart.", "rating": 1}, {"text": ""}]
+    reviews = [
+        {"text": "I love it, it fits well."},
+        {"text": "The seams came apart.", "rating": 1},
+        {"text": ""},
+    ]
     found = api.post("/v1/products/analyze", json={"title": "red dress", "reviews": reviews}).json()
     assert found["status"] == "ok"
     assert found["known"] == ["text"]

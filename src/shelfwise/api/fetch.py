@@ -119,7 +119,12 @@ class Fetcher:
         request = self._client.build_request(
             "GET",
             target,
-            headers={"host": host, "accept": "image/*", "accept-encoding": "identity", "user-agent": "shelfwise"},
+            headers={
+                "host": host,
+                "accept": "image/*",
+                "accept-encoding": "identity",
+                "user-agent": "shelfwise",
+            },
             extensions={"sni_hostname": host},
         )
         return host, request

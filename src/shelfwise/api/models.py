@@ -45,7 +45,7 @@ class Models:
         self._exchange = asyncio.Lock()
 
     def open(self, paths: Sequence[str]) -> None:
-        """Open and test bundles, each FOLDER or NAME=FOLDER; BundleError for an unfit one or a name's twin."""
+        """Open and test bundles, each FOLDER or NAME=FOLDER; BundleError for one unfit, or a name's twin."""
         for given in paths:
             name, path = named_path(given)
             model = self._opened(path, name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from shelfwise.api.metrics import TEXT
@@ -56,7 +55,7 @@ async def metrics(here: Here) -> Response:
 
 
 @router.put(
-    "/v1/models/{name}",
+    "/v1/bundles/{name}",
     response_model=ModelCard,
     responses=answers(403, 404, 409),
     openapi_extra={
