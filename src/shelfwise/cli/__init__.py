@@ -91,9 +91,11 @@ from shelfwise.cli import (  # noqa: E402, F401
     evaluate,
     explain,
     export,
+    index,
     predict,
     reviews_embed,
     reviews_summarize,
+    search,
     train,
     tune,
 )

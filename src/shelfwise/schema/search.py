@@ -13,7 +13,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class SearchRequest(Frozen):
-    """One search: by words, a picture, a product's id or any of them together; with nothing it lists products."""
+    """One search by words, a picture, a product's id, or several of them; by nothing it lists products."""
 
     words: Annotated[str, Field(max_length=2_000)] | None = None
     image: Picture | None = None
@@ -27,7 +27,7 @@ class SearchRequest(Frozen):
     offset: Count = 0
     alpha: Share = 0.5
     """Weight of the vector side; the words have the rest. 1 is vectors alone, 0 words alone."""
-    rrf_k: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] = 60
+    rrf_k: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] = 60.0
     """Of Reciprocal Rank Fusion: a side gives 1 / (rrf_k + rank)."""
     window: Annotated[int, Field(ge=1, le=10_000)] = 200
     """How many of each side are ranked; pages end there."""
@@ -85,7 +85,7 @@ class FacetValue(Frozen):
 
 
 class FacetRange(Frozen):
-    """How many of the products found have a number from `low` to `high`, which is left out unless it is the last."""
+    """How many of the products found have a number from `low` to `high`, excluded but in the last range."""
 
     low: float
     high: float

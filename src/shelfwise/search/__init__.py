@@ -1,1 +1,1 @@
-"""Product search over rows and vectors: filters, exact and approximate nearest vectors, words, their fusion."""
+"""Product search over rows and vectors: filters, nearest vectors, words, and their fusion."""

@@ -1,7 +1,8 @@
 """The fields of products as columns of numbers, texts or several texts; filters and facets read these.
 
-N products, M values of all of them. A field whose every value is a number (as `number_of` reads it, since a CSV
-file has numbers as text) is one of numbers; a field with a list is one of several texts; any other of texts.
+N products, M values of all of them. A field whose every value is a number (as `number_of` reads it, since a
+CSV file has numbers as text) is one of numbers; a field with a list is one of several texts; any other of
+texts.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Products that are listed twice: exactly, by a digest of all they say, or nearly, by their vectors.
 
-Nearness is not an equality (a near b, b near c, a far from c), so a product is compared with the first of a group
-only, as `data.families` does for pictures: all of a group lie within the bound of its first. Vectors are compared
-block by block: memory is two blocks and a row number a product (fiftyone-brain#224: all pairs at once is where
-other tools stop). Near-identical picture files are found by `data.duplicates`.
+Nearness is not an equality (a near b, b near c, a far from c), so a product is compared with the first of a
+group only, as `data.families` does for pictures: all of a group lie within the bound of its first. Vectors
+are compared block by block: memory is two blocks and a row number a product (fiftyone-brain#224: all pairs at
+once is where other tools stop). Near-identical picture files are found by `data.duplicates`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from shelfwise.search.ranking import Ranked, best
 from shelfwise.search.selection import Selection
 
 BLOCK = 2_048
-"""Rows that are gathered at once: 3 MB at 384 dimensions, which stay in the cache until they are multiplied."""
+"""Rows that are gathered at once: 3 MB at 384 dimensions, which stay in the cache."""
 DENSE = 0.6
 """Share of the products from which it is faster to score them all in place than to gather some."""
 

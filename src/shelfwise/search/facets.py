@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
-from shelfwise.search.columns import Column, NumberColumn, TextColumn
 from shelfwise.schema.search import Facet, FacetRange, FacetValue
+from shelfwise.search.columns import Column, NumberColumn, TextColumn
 from shelfwise.search.selection import Selection
 
 VALUES = 20

@@ -82,6 +82,6 @@ def check_fit(facts: IndexFacts, folder: Path, label: str, dimension: int) -> No
     where = f" (it was at '{facts.bundle_path}')" if facts.bundle_path else ""
     raise SearchError(
         f"index '{folder}' holds vectors of {facts.bundle} ({facts.dimension} numbers), which do not compare "
-        f"with those of {label} ({dimension}); use --bundle with {facts.bundle}{where}, or build another index "
-        f"with {label}: shelfwise index BUNDLE CATALOG --out NEW"
+        f"with those of {label} ({dimension}); use --bundle with {facts.bundle}{where}, or build another "
+        f"index with {label}: shelfwise index BUNDLE CATALOG --out NEW"
     )

@@ -34,13 +34,13 @@ def mask_of(tree: Filter, columns: Columns, rows: int) -> Bool[ndarray, "N"]:
     """One Boolean for each of `rows` products; FilterError for a field or a value that does not fit."""
     match tree:
         case And(parts):
-            return reduce(np.logical_and, (mask_of(part, columns, rows) for part in parts))
+            return np.asarray(reduce(np.logical_and, [mask_of(part, columns, rows) for part in parts]))
         case Or(parts):
-            return reduce(np.logical_or, (mask_of(part, columns, rows) for part in parts))
+            return np.asarray(reduce(np.logical_or, [mask_of(part, columns, rows) for part in parts]))
         case Not(part):
-            return np.logical_not(mask_of(part, columns, rows))
+            return ~mask_of(part, columns, rows)
         case Compare(_, "!=", value):
-            return np.logical_not(_among(tree, (value,), columns, rows))
+            return ~_among(tree, (value,), columns, rows)
         case Compare(_, "=", value):
             return _among(tree, (value,), columns, rows)
         case Compare():
@@ -54,7 +54,7 @@ def mask_of(tree: Filter, columns: Columns, rows: int) -> Bool[ndarray, "N"]:
 def _ordered(tree: Compare, columns: Columns) -> Bool[ndarray, "N"]:
     column = _column(tree, columns)
     if isinstance(column, TextColumn):
-        name = render_name(tree.field)
+        name = render_name(tree.name)
         raise FilterError(f"{name} holds texts, which '{tree.operator}' does not order; use = or in", tree.at)
     return np.asarray(_ORDERS[tree.operator](column.numbers, _number(tree, tree.value)))
 
@@ -80,23 +80,23 @@ def _among(
 def _there(tree: Exists, columns: Columns, rows: int) -> Bool[ndarray, "N"]:
     column = _column(tree, columns)
     if isinstance(column, NumberColumn):
-        return np.logical_not(np.isnan(column.numbers))
+        return ~np.isnan(column.numbers)
     return _owners(column, np.ones(len(column.owners), bool), rows)
 
 
 def _owners(column: TextColumn, which: Bool[ndarray, "M"], rows: int) -> Bool[ndarray, "N"]:
     """The products that own any of these values."""
     if len(column.owners) == rows and not column.several:
-        return which  # everyone has one, in order
+        return np.asarray(which)  # everyone has one, in order
     mask = np.zeros(rows, bool)
     mask[column.owners[which]] = True
     return mask
 
 
 def _column(tree: Compare | Among | Exists, columns: Columns) -> NumberColumn | TextColumn:
-    found = columns.get(tree.field)
+    found = columns.get(tree.name)
     if found is None:
-        raise FilterError(unknown_field(tree.field, columns), tree.at)
+        raise FilterError(unknown_field(tree.name, columns), tree.at)
     return found
 
 
@@ -113,12 +113,12 @@ def unknown_field(name: str, columns: Columns) -> str:
 
 def _number(tree: Compare | Among, value: Scalar) -> float:
     if isinstance(value, str):
-        raise FilterError(f"{render_name(tree.field)} holds numbers; write {value!r} as a number", tree.at)
+        raise FilterError(f"{render_name(tree.name)} holds numbers; write {value!r} as a number", tree.at)
     return value
 
 
 def _text(tree: Compare | Among, value: Scalar) -> str:
     if isinstance(value, str):
         return value
-    name = render_name(tree.field)
+    name = render_name(tree.name)
     raise FilterError(f'{name} holds texts; write {name} = "{value:g}"', tree.at)

@@ -16,7 +16,7 @@ _BARE = re.compile(r"[^\W\d]\w*")
 class Compare:
     """A field's value against a literal."""
 
-    field: str
+    name: str
     operator: Operator
     value: Scalar
     at: int = field(default=0, compare=False)
@@ -27,7 +27,7 @@ class Compare:
 class Among:
     """A field's value is one of several."""
 
-    field: str
+    name: str
     values: tuple[Scalar, ...]
     at: int = field(default=0, compare=False)
 
@@ -36,7 +36,7 @@ class Among:
 class Exists:
     """A field has a value."""
 
-    field: str
+    name: str
     at: int = field(default=0, compare=False)
 
 

@@ -70,7 +70,8 @@ def _word(text: str, at: int) -> tuple[Word, int]:
 
 def _text(text: str, start: int) -> tuple[str, int]:
     """The quoted text from `start` on, and where it ends."""
-    quote, at, parts = text[start], start + 1, []
+    quote, at = text[start], start + 1
+    parts: list[str] = []
     while at < len(text):
         if text[at] == quote:
             return "".join(parts), at + 1

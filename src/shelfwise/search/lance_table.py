@@ -1,8 +1,8 @@
 """The products of an index in LanceDB: upserts, deletes, compaction. The only place that imports lancedb.
 
-A call that returned has committed: LanceDB writes a new version beside the old one and renames its manifest last,
-so a process that is killed leaves the version before. Searches do not read the table: see `view`.
-D numbers in a vector.
+A call that returned has committed: LanceDB writes a new version beside the old one and renames its manifest
+last, so a process that is killed leaves the version before. Searches do not read the table: see `view`. D
+numbers in a vector.
 """
 
 from __future__ import annotations

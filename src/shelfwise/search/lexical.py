@@ -1,7 +1,8 @@
 """BM25 over the words of titles, fields and descriptions, in arrays; filters apply before anything is scored.
 
-N products, T terms, P postings (a term in a product). Robertson and Zaragoza 2009, The Probabilistic Relevance
-Framework, section 3; parts of a product are weighed by their term counts (BM25F's simple form, section 3.6).
+N products, T terms, P postings (a term in a product). Robertson and Zaragoza 2009, The Probabilistic
+Relevance Framework, section 3; parts of a product are weighed by their term counts (BM25F's simple form,
+section 3.6).
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Postings:
             kept = some.mask[rows]
             rows, parts = rows[kept], parts[kept]
         # Sums in double precision, term by term: the same whatever the filter, so ties stay ties.
-        return np.bincount(rows, weights=parts, minlength=self.size)
+        return np.bincount(rows, weights=parts, minlength=self.size).astype(np.float64, copy=False)
 
     def _range(self, term: str) -> tuple[int, int]:
         number = self._numbers[term]

@@ -1,13 +1,14 @@
-"""Approximate nearest vectors among millions: lists around centroids, 8-bit codes, and exact scores at the end.
+"""Approximate nearest vectors among millions: lists around centroids, 8-bit codes, exact scores last.
 
 The vectors stand list after list, so that a list is a slice. A search visits the lists by their centroids'
-nearness until it has scored `reach` products *that its filter leaves*: a filter costs lists, not recall. What is
-near by the 8-bit codes is scored again by the float32 vectors. Where a filter leaves no more than `reach`, all
-of them are scored. N products, D dimensions, L lists.
+nearness until it has scored `reach` products *that its filter leaves*: a filter costs lists, not recall. What
+is near by the 8-bit codes is scored again by the float32 vectors. Where a filter leaves no more than `reach`,
+all of them are scored. N products, D dimensions, L lists.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from shelfwise.search.scan import LEVELS, scan_lists, scan_rows
 from shelfwise.search.selection import Selection
 
 OVERFETCH, SPARE = 2, 64
-"""For k results 2k + 64 are scored exactly: 8 bits lose about 0.4% of a vector, and order only what is close."""
+"""For k results 2k + 64 are scored exactly: 8 bits lose about 0.4% of a vector."""
 ITERATIONS = 8
 SAMPLE = 48
 """Vectors a list that the centroids are learned from."""
@@ -42,7 +43,7 @@ class Lists:
         """The `k` nearest, by exact cosines of the candidates."""
         if some.count == 0:
             return NOTHING
-        coded, scale = coded_query(query)
+        coded = coded_query(query)
         if self.is_exact(some) and some.mask is not None:
             rows = some.rows
             dots = scan_rows(self.codes, rows, coded)
@@ -64,10 +65,10 @@ class Lists:
         return max(self.reach, 4 * k)
 
 
-def coded_query(query: Float32[ndarray, "D"]) -> tuple[Int16[ndarray, "D"], float]:
-    """A query as whole numbers, and what one of them is worth."""
+def coded_query(query: Float32[ndarray, "D"]) -> Int16[ndarray, "D"]:
+    """A query as whole numbers; what one is worth matters to no order."""
     most = float(np.abs(query).max(initial=0.0)) or 1.0
-    return np.round(query * (LEVELS / most)).astype(np.int16), most / LEVELS
+    return np.round(query * (LEVELS / most)).astype(np.int16)
 
 
 def coded_rows(vectors: Float32[ndarray, "B D"]) -> tuple[Int8[ndarray, "B D"], Float32[ndarray, "B"]]:
@@ -79,7 +80,7 @@ def coded_rows(vectors: Float32[ndarray, "B D"]) -> tuple[Int8[ndarray, "B D"], 
 def learn_centroids(
     vectors: Float32[ndarray, "N D"], lists: int, rng: np.random.Generator
 ) -> Float32[ndarray, "L D"]:
-    """Unit centroids by spherical k-means on a sample; an empty list takes a vector that is far from its own."""
+    """Unit centroids by spherical k-means on a sample; an empty list takes a far vector."""
     rows = np.sort(rng.choice(len(vectors), min(len(vectors), lists * SAMPLE), replace=False))
     sample = np.ascontiguousarray(vectors[rows])
     centroids = sample[rng.choice(len(sample), lists, replace=False)]
@@ -110,4 +111,4 @@ def assign(
 
 def list_count(rows: int) -> int:
     """How many lists: about twice the root."""
-    return max(1, min(rows // 8, round(2 * rows**0.5)))
+    return max(1, min(rows // 8, round(2 * math.sqrt(rows))))

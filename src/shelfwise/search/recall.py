@@ -1,7 +1,7 @@
 """How many of the true ten nearest an approximate search finds under filters, and how far it must reach.
 
-Filters are of two kinds: `spread` takes products at random; `grouped` takes whole lists at random, as a brand or a
-category does, so that the nearest ones may all be excluded. Q queries, N products, D dimensions.
+Filters are of two kinds: `spread` takes products at random; `grouped` takes whole lists at random, as a brand
+or a category does, so that the nearest ones may all be excluded. Q queries, N products, D dimensions.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from numpy import ndarray
 from shelfwise.search.selection import Selection
 
 LEVELS = 2_047
-"""Steps of a query's largest number to either side: products and sums stay within 32 bits to 8,000 dimensions."""
+"""Steps of a query's largest number to either side: sums stay within 32 bits to 8,000 dimensions."""
 _NO_MASK = np.zeros(0, bool)
 
 

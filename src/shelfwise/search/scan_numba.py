@@ -1,7 +1,7 @@
 """The compiled scan of 8-bit vectors: integer dot products of the rows that a mask lets through.
 
-The first call compiles for a few seconds and leaves the result in numba's cache. `search.scan` does the same in
-numpy. N vectors in lists one after the other, D dimensions, L lists.
+The first call compiles for a few seconds and leaves the result in numba's cache. `search.scan` does the same
+in numpy. N vectors in lists one after the other, D dimensions, L lists.
 """
 
 from __future__ import annotations

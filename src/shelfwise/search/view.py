@@ -111,8 +111,9 @@ def _load(path: Path, facts: IndexFacts) -> View:
         raise ValueError(f"vectors.npy is of shape {vectors.shape}")
     nearest: ExactVectors | Lists = ExactVectors(vectors)
     if not facts.exact:
-        parts = [_array(path, f"lists-{name}") for name in ("codes", "scales", "centroids", "starts")]
-        nearest = Lists(vectors, *parts, reach=facts.reach)
+        names = ("codes", "scales", "centroids", "starts")
+        codes, scales, centroids, starts = (_array(path, f"lists-{name}") for name in names)
+        nearest = Lists(vectors, codes, scales, centroids, starts, facts.reach)
     positions = _array(path, "positions") if (path / "positions.npy").exists() else None
     table = pa.ipc.open_file(pa.memory_map(str(path / "products.arrow"))).read_all()
     return View(

@@ -1,7 +1,7 @@
 """Makes a view of an index's table: one pass over the products, in memory that does not hold their vectors.
 
-Below `EXACT_BELOW` products the rows stand as in the table and every search is exact; from there on they stand
-list by list, the lists are learned, and recall under filters is measured. N products, D dimensions.
+Below `EXACT_BELOW` products the rows stand as in the table and every search is exact; from there on they
+stand list by list, the lists are learned, and recall under filters is measured. N products, D dimensions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from shelfwise.search.view import ids_by_hash, save_array, save_columns, save_po
 from shelfwise.store.arrays import ArrayWriter
 
 EXACT_BELOW = 200_000
-"""Products up to which every search scores all of them: about 20 ms for 200,000 of 384 numbers on one core."""
+"""Products up to which every search scores all: about 20 ms for 200,000 of 384 numbers on one core."""
 BLOCK = 8_192
 SHOWN = ("id", "image", "title", "fields")
 Batches = Iterable[tuple[pa.RecordBatch, Float32[ndarray, "B D"]]]
@@ -155,7 +155,7 @@ def fields_of(said: str) -> dict[str, FieldValue]:
 
 def _words_of(fields: dict[str, FieldValue]) -> list[str]:
     """The texts among the fields' values; a number is for filters, and is no word."""
-    found = []
+    found: list[str] = []
     for value in fields.values():
         found += value if isinstance(value, tuple) else [value] if isinstance(value, str) else []
     return [text for text in found if number_of(text) is None]

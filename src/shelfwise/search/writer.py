@@ -1,7 +1,7 @@
 """`IndexWriter`: opens or makes an index, takes products in, and publishes what searches read.
 
-What `put` and `delete` return from is committed to the table. Searches see it from `publish` on; a run that is
-stopped before leaves the former view in place, and the next one goes on from the table.
+What `put` and `delete` return from is committed to the table. Searches see it from `publish` on; a run that
+is stopped before leaves the former view in place, and the next one goes on from the table.
 """
 
 from __future__ import annotations
