@@ -136,7 +136,7 @@ def test_a_large_index_is_approximate_and_says_so(tmp_path: Path) -> None:
     reference = OpenedIndex.open(same)
     query = drawn_vectors(1, seed=8)[0]
     for request in (
-        SearchRequest(words="blue wool bag", filter="price < 60", facets=("brand", "price"), explain=True),
+        SearchRequest(words="blue bag", alpha=1, filter="price < 60", facets=("brand", "price")),
         SearchRequest(filter='tags = "sale"', facets=("tags",)),
         SearchRequest(words="red", alpha=0),
     ):

@@ -53,7 +53,7 @@ def exact_firsts(contents: UInt64[ndarray, "N 2"]) -> Int64[ndarray, "N"]:
     return np.asarray(first[group], np.int64)
 
 
-Parts = list[tuple[Int64[ndarray, "B"], list[int]]]
+Parts = list[tuple[Int64[ndarray, "_"], list[int]]]
 """Rows that are looked at together, and the earlier parts that they are compared with."""
 
 
@@ -95,7 +95,7 @@ def _improve(
     best[better], first[better] = found[better], rows[place[better]]
 
 
-def _blocks(rows: Int64[ndarray, "M"]) -> Iterator[tuple[Int64[ndarray, "B"], list[int]]]:
+def _blocks(rows: Int64[ndarray, "M"]) -> Iterator[tuple[Int64[ndarray, "_"], list[int]]]:
     """Every row is compared with every earlier first."""
     for number, start in enumerate(range(0, len(rows), BLOCK)):
         yield rows[start : start + BLOCK], list(range(number))

@@ -62,7 +62,9 @@ def fuse(sides: Sequence[tuple[Ranked, float]], rrf_k: float) -> Ranked:
     rows = np.concatenate([NOTHING.rows, *(side.rows for side, _ in asked)])
     parts = np.concatenate([np.zeros(0), *(rrf_parts(len(side), weight, rrf_k) for side, weight in asked)])
     union, place = np.unique(rows, return_inverse=True)
-    return best(np.bincount(place, weights=parts, minlength=len(union)), len(union), union)
+    # bincount of nothing is of whole numbers, whatever its weights.
+    totals = np.bincount(place, weights=parts, minlength=len(union)).astype(np.float64, copy=False)
+    return best(totals, len(union), union)
 
 
 def rrf_parts(count: int, weight: float, rrf_k: float) -> Float64[ndarray, "K"]:
