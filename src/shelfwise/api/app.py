@@ -29,7 +29,8 @@ from shelfwise.api.keys import Keys
 from shelfwise.api.metrics import Metrics
 from shelfwise.api.models import Models
 from shelfwise.api.problems import RequestError
-from shelfwise.api.routes import health, products, reviews
+from shelfwise.api.routes import health, products, reviews, search
+from shelfwise.api.searching import Searching
 from shelfwise.api.state import Server
 from shelfwise.config.serving import ServeConfig
 from shelfwise.errors import ConfigError, ShelfwiseError
@@ -38,6 +39,7 @@ ROUTERS = (
     health.router,
     products.router,
     reviews.router,
+    search.router,
     openai.router,
     cohere.router,
     inference.router,
@@ -63,7 +65,7 @@ def check_exposure(config: ServeConfig) -> None:
 def create_app(config: ServeConfig, bundles: Sequence[str]) -> ASGIApp:
     """The API as an ASGI application; the bundles are opened and tested here, before it is started.
 
-    ConfigError and BundleError for what cannot be served."""
+    ConfigError, BundleError and SearchError for what cannot be served."""
     check_exposure(config)
     metrics = Metrics()
     pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode")
@@ -71,7 +73,8 @@ def create_app(config: ServeConfig, bundles: Sequence[str]) -> ASGIApp:
     models = Models(stages, threads=config.threads, precision=config.precision)
     models.open(bundles)
     fetcher = Fetcher(int(config.limits.body_mb * 1e6)) if config.picture_urls else None
-    server = Server(config, models, Asking(config.limits, fetcher), metrics)
+    searching = Searching(Path(config.index), models, threads=config.threads) if config.index else None
+    server = Server(config, models, Asking(config.limits, fetcher), metrics, searching)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -81,6 +84,8 @@ def create_app(config: ServeConfig, bundles: Sequence[str]) -> ASGIApp:
             await models.stop()
         if fetcher is not None:
             await fetcher.close()
+        if searching is not None:
+            searching.stop()
         pool.shutdown(wait=False)
 
     app = FastAPI(

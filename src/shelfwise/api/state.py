@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 
 import orjson
@@ -16,6 +16,7 @@ from shelfwise.api.guard import Call
 from shelfwise.api.metrics import Metrics
 from shelfwise.api.models import Models
 from shelfwise.api.problems import RequestError
+from shelfwise.api.searching import Searching
 from shelfwise.config.serving import ServeConfig
 from shelfwise.schema.serving import ErrorAnswer
 
@@ -30,8 +31,9 @@ class Server:
     models: Models
     asking: Asking
     metrics: Metrics
+    searching: Searching | None = None
+    """Where an index is open."""
     draining: bool = False
-    extras: dict[str, Any] = field(default_factory=dict)
 
 
 def server_of(request: Request) -> Server:
