@@ -19,12 +19,12 @@ from numpy import ndarray
 from shelfwise.api.batching import Batcher, Limits
 from shelfwise.api.metrics import Metrics
 from shelfwise.config.serving import LimitsConfig
-from shelfwise.data.cleaning import clean
 from shelfwise.errors import PictureError
 from shelfwise.predict.predictor import Predictor
 from shelfwise.predict.products import ProductPredictor, ReadProduct
 from shelfwise.predict.reviews import ReviewPredictor
 from shelfwise.schema import Picture, Prediction, Product, ProductAnswer, Review, ReviewPrediction
+from shelfwise.service.analysis import cleaned_review
 from shelfwise.service.models import OpenModel
 
 SMALL = 4096
@@ -206,9 +206,7 @@ class ReviewsEngine:
 
     async def answer(self, review: Review) -> ReviewPrediction:
         """What the review says, its texts cleaned as the bundle's training texts were."""
-        repairs = self.predictor.bundle.config.data.clean
-        texts = {"title": clean(review.title, repairs), "text": clean(review.text, repairs)}
-        return await self._reviews.submit(review.model_copy(update=texts))
+        return await self._reviews.submit(cleaned_review(review, self.predictor))
 
     async def stop(self) -> None:
         """Answer what was taken, and nothing more."""

@@ -85,6 +85,7 @@ def main() -> None:
 # The verbs, each in its file; importing one adds it. They stand last because they need `app`.
 from shelfwise.cli import (  # noqa: E402, F401
     ablate,
+    analyze,
     data_augment,
     data_get,
     data_inspect,

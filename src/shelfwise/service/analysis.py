@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from shelfwise.bundle import ProductsBundle
+from shelfwise.data.cleaning import clean
+from shelfwise.predict.predictor import Predictor
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.predict.reviews import ReviewPredictor
 from shelfwise.reviews.rollup import Rollup
 from shelfwise.schema import (
     Prediction,
+    Product,
     ProductAnswer,
     ProductSummary,
     Review,
@@ -25,6 +31,39 @@ NO_REVIEW_MODEL = "no bundle of reviews is open"
 NOTHING_GIVEN = "neither a picture nor a title was given"
 NO_PICTURE = "no picture was given, and the bundle {bundle} reads pictures only"
 NO_REVIEWS = "no reviews were given"
+
+
+def analyze(
+    product: Product,
+    reviews: Sequence[Review],
+    *,
+    product_model: OpenModel | None,
+    review_model: OpenModel | None,
+    image_root: Path = Path(),
+    top: int = 3,
+) -> Analysis:
+    """Ask the bundles about one product and put together what they say."""
+    given = bool(product.images or product.title or product.description or product.fields)
+    answer: Prediction | ProductAnswer | None = None
+    predictor = None if product_model is None else product_model.predictor
+    if given and isinstance(predictor, ProductPredictor):
+        answer = next(predictor.predict([product], image_root, top=top))
+    elif product.images and isinstance(predictor, Predictor):
+        (answer,) = predictor.predict([product], top=top, image_root=image_root)
+    reviewed: list[tuple[Review, ReviewPrediction]] = []
+    if review_model is not None and isinstance(review_model.predictor, ReviewPredictor):
+        cleaned = [cleaned_review(review, review_model.predictor) for review in reviews]
+        reviewed = list(zip(cleaned, review_model.predictor.predict(cleaned), strict=True))
+    return analysis_of(
+        product.id, answer, reviewed, product_model=product_model, review_model=review_model, given=given
+    )
+
+
+def cleaned_review(review: Review, predictor: ReviewPredictor) -> Review:
+    """A review with its texts cleaned as those that the bundle has learned from."""
+    repairs = predictor.bundle.config.data.clean
+    texts = {"title": clean(review.title, repairs), "text": clean(review.text, repairs)}
+    return review.model_copy(update=texts)
 
 
 def analysis_of(
