@@ -147,10 +147,13 @@ class Predictor:
         """The answer for one row of probabilities [K]."""
         best = np.argsort(-probabilities, kind="stable")[: max(1, top)]
         scores = tuple(
-            LabelScore(label=self.bundle.classes[k], probability=min(1.0, float(probabilities[k])))
+            # It was made here: to check it again would take longer than to make it.
+            LabelScore.model_construct(
+                label=self.bundle.classes[k], probability=min(1.0, float(probabilities[k]))
+            )
             for k in best
         )
-        return Prediction(
+        return Prediction.model_construct(
             id=id,
             status="ok",
             target=self.bundle.meta.target,

@@ -130,8 +130,8 @@ def self_test(model: OpenModel) -> None:
 
 def _probe_picture() -> bytes:
     """A drawn picture that every bundle takes: a dark square on white."""
-    pixels = np.full((64, 64), 255, np.uint8)
-    pixels[16:48, 16:48] = 60
+    pixels = np.full((32, 32), 255, np.uint8)
+    pixels[8:24, 8:24] = 60
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
