@@ -16,7 +16,18 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "results" / "bench"
-PACKAGES = ("torch", "numpy", "onnxruntime", "pillow", "numba", "tokenizers", "transformers", "scikit-learn")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "onnxruntime",
+    "pillow",
+    "numba",
+    "tokenizers",
+    "transformers",
+    "scikit-learn",
+    "lancedb",
+    "faiss-cpu",
+)
 
 
 def write(name: str, values: dict[str, Any], *, folder: Path = FOLDER) -> Path:

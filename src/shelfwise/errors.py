@@ -41,6 +41,18 @@ class BundleError(ShelfwiseError):
     """A folder is not a bundle, or it is damaged or from a newer version."""
 
 
+class SearchError(ShelfwiseError):
+    """An index is missing, damaged or does not fit, or a search asks for what it cannot give."""
+
+
+class FilterError(SearchError):
+    """A filter that cannot be read or does not fit the fields; `position` is where in it, from 0."""
+
+    def __init__(self, why: str, position: int) -> None:
+        super().__init__(f"filter, character {position + 1}: {why}")
+        self.position = position
+
+
 class MissingExtraError(ShelfwiseError):
     """An optional library is needed and not installed."""
 

@@ -45,6 +45,8 @@ data_app = typer.Typer(help="Get, look at and report on data.", no_args_is_help=
 app.add_typer(data_app, name="data")
 reviews_app = typer.Typer(help="Work with reviews.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(reviews_app, name="reviews")
+keys_app = typer.Typer(help="Make and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys_app, name="keys")
 
 
 def data_folders() -> tuple[Path, ...]:
@@ -83,6 +85,7 @@ def main() -> None:
 # The verbs, each in its file; importing one adds it. They stand last because they need `app`.
 from shelfwise.cli import (  # noqa: E402, F401
     ablate,
+    analyze,
     data_augment,
     data_get,
     data_inspect,
@@ -91,9 +94,13 @@ from shelfwise.cli import (  # noqa: E402, F401
     evaluate,
     explain,
     export,
+    index,
+    keys,
     predict,
     reviews_embed,
     reviews_summarize,
+    search,
+    serve,
     train,
     tune,
 )

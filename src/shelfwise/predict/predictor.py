@@ -14,6 +14,7 @@ from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
 from shelfwise.bundle import Bundle
+from shelfwise.data.pictures import decode
 from shelfwise.data.preprocess import Preprocessor
 from shelfwise.data.tokens import TokenizerConfig, tokenize
 from shelfwise.decide.temperature import apply_temperature
@@ -55,6 +56,13 @@ class Predictor:
     def probabilities(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B K"]:
         """Calibrated probabilities of prepared pictures."""
         return self._calibrated(self.logits(pixels))
+
+    def seen(
+        self, pixels: UInt8[ndarray, "B H W C"]
+    ) -> tuple[Float32[ndarray, "B K"], Float32[ndarray, "B E"] | None]:
+        """Calibrated probabilities and, with a text tower, unit vectors of prepared pictures, in one pass."""
+        logits, vectors = self.outputs(pixels)
+        return self._calibrated(logits), vectors
 
     def embed_pictures(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B E"]:
         """Unit vectors in the space shared with texts."""
@@ -113,7 +121,7 @@ class Predictor:
             if i in failed:
                 answers.append(self._failure(product.id, failed[i], warned))
             else:
-                answers.append(self._answer(product.id, next(probabilities), top, warned))
+                answers.append(self.answer(product.id, next(probabilities), top=top, warnings=warned))
         return answers
 
     def _failure(self, id: str, error: RowError, warnings: tuple[str, ...]) -> Prediction:
@@ -126,14 +134,26 @@ class Predictor:
             bundle=self.bundle.label,
         )
 
-    def _answer(self, id: str, probabilities: ndarray, top: int, warnings: tuple[str, ...]) -> Prediction:
+    def read(self, picture: bytes) -> tuple[UInt8[ndarray, "H W C"], tuple[str, ...]]:
+        """One encoded picture as the network takes it in, and what was odd about it; PictureError."""
+        found = decode(
+            picture, max_pixels=self._preprocessor.max_pixels, target_side=self._preprocessor.target_side
+        )
+        return self._preprocessor.picture(found.pixels), found.warnings
+
+    def answer(
+        self, id: str, probabilities: ndarray, *, top: int = 3, warnings: tuple[str, ...] = ()
+    ) -> Prediction:
         """The answer for one row of probabilities [K]."""
         best = np.argsort(-probabilities, kind="stable")[: max(1, top)]
         scores = tuple(
-            LabelScore(label=self.bundle.classes[k], probability=min(1.0, float(probabilities[k])))
+            # It was made here: to check it again would take longer than to make it.
+            LabelScore.model_construct(
+                label=self.bundle.classes[k], probability=min(1.0, float(probabilities[k]))
+            )
             for k in best
         )
-        return Prediction(
+        return Prediction.model_construct(
             id=id,
             status="ok",
             target=self.bundle.meta.target,

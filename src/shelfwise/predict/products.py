@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
 from shelfwise.bundle import ProductsBundle, TargetInfo
@@ -27,7 +27,7 @@ from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import BundleError, MissingExtraError
 from shelfwise.predict.product_backend import Known, OnnxProductBackend, ProductBackend, by_product
 from shelfwise.predict.zero_shot import NamedClasses, prompt_vectors
-from shelfwise.schema import LabelScore, Product, ProductAnswer, RowError, TargetAnswer
+from shelfwise.schema import LabelScore, Product, ProductAnswer, TargetAnswer
 
 CHUNK = 128
 """Products worked on at once: bounds the memory of a large request."""
@@ -48,6 +48,17 @@ class ProductScores:
     vectors: Float[ndarray, "B E"] | None
     known: dict[str, Bool[ndarray, "B"]]
     """Which products have which modality."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReadProduct:
+    """A product as the networks take it in, but for its text and table."""
+
+    product: Product
+    pictures: tuple[UInt8[ndarray, "H W C"], ...]
+    warnings: tuple[str, ...]
+    bad: tuple[str, str] | None
+    """Kind and reason of the first picture that cannot be used."""
 
 
 class ProductPredictor:
@@ -99,7 +110,7 @@ class ProductPredictor:
 
     def read(self, products: Sequence[Product], image_root: Path = Path()) -> ProductInput:
         """Raw input of products as `predict` reads them; pictures that cannot be used are left out."""
-        return self._input(products, image_root, 2)[0]
+        return self.input_of([self.read_one(product, image_root) for product in products])
 
     def named(self, names: Sequence[str]) -> NamedClasses:
         """Classes by name alone, whether or not they were learned, to be compared in the shared space.
@@ -165,6 +176,51 @@ class ProductPredictor:
         by_row = np.array([target.temperatures.get(name, 1.0) for name in names], np.float32)
         return np.asarray(logits / by_row[:, None])
 
+    def read_one(self, product: Product, image_root: Path = Path(), *, row: int = 2) -> ReadProduct:
+        """A product with its pictures decoded: the slow part of an answer that needs no network."""
+        config = self.bundle.config
+        pictures, bad, warnings = decode_pictures(
+            product,
+            image_root,
+            row=row,
+            most=config.picture.most,
+            max_pixels=config.data.max_pixels,
+            target_side=self._preprocessor.target_side,
+        )
+        return ReadProduct(
+            product,
+            tuple(self._preprocessor.picture(picture.pixels) for picture in pictures),
+            (*(warning.kind for warning in warnings), *("picture_skipped" for _ in bad)),
+            (bad[0].kind, bad[0].why) if bad else None,
+        )
+
+    def input_of(self, read: Sequence[ReadProduct]) -> ProductInput:
+        """Raw input of products whose pictures are decoded."""
+        config = self.bundle.config
+        pixels = [picture for one in read for picture in one.pictures]
+        owner = [place for place, one in enumerate(read) for _ in one.pictures]
+        shape = (0, config.preprocess.height, config.preprocess.width, config.preprocess.channels)
+        words, pieces = text_input([text_of_product(one.product) for one in read], config.title, self.reader)
+        fields = {name: tuple(one.product.fields.get(name) for one in read) for name in config.table.fields}
+        values, numbers = table_input(fields, len(read), config.table, self.bundle.reading.scales)
+        stacked = np.stack(pixels) if pixels else np.zeros(shape, np.uint8)
+        return ProductInput(stacked, np.array(owner, np.int64), words, pieces, values, numbers)
+
+    def answer(self, read: ReadProduct, scores: ProductScores, place: int, *, top: int = 3) -> ProductAnswer:
+        """What the scores in row `place` say of a product."""
+        product, label = read.product, self.bundle.label
+        known = tuple(name for name, rows in scores.known.items() if rows[place])
+        if not known:
+            kind, why = read.bad or ("nothing_known", "it has neither a usable picture nor a title")
+            return ProductAnswer(id=product.id, status="failed", error=why, error_kind=kind, bundle=label)
+        said = {
+            name: self._said(name, target, scores.probabilities[name][place], top)
+            for name, target in self.bundle.reading.targets.items()
+        }
+        return ProductAnswer(
+            id=product.id, status="ok", known=known, targets=said, warnings=read.warnings, bundle=label
+        )
+
     def _answers(
         self,
         products: Sequence[Product],
@@ -173,63 +229,17 @@ class ProductPredictor:
         top: int,
         among: NamedClasses | None,
     ) -> Iterator[ProductAnswer]:
-        given, notes, errors = self._input(products, image_root, row)
-        scores = self.scores(self.encode(given))
-        label = self.bundle.label
+        read = [self.read_one(product, image_root, row=row + n) for n, product in enumerate(products)]
+        scores = self.scores(self.encode(self.input_of(read)))
         compared: ndarray = np.zeros(0)
         if among is not None and scores.vectors is not None:
             compared = among.probabilities(scores.vectors)
-        for place, product in enumerate(products):
-            known = tuple(name for name, rows in scores.known.items() if rows[place])
-            if not known:
-                kind, why = errors[place] or ("nothing_known", "it has neither a usable picture nor a title")
-                yield ProductAnswer(id=product.id, status="failed", error=why, error_kind=kind, bundle=label)
-                continue
-            said = {
-                name: self._said(name, target, scores.probabilities[name][place], top)
-                for name, target in self.bundle.reading.targets.items()
-            }
-            if among is not None:
-                said[ASKED] = _compared(among.names, compared[place], top)
-            yield ProductAnswer(
-                id=product.id,
-                status="ok",
-                known=known,
-                targets=said,
-                warnings=notes[place],
-                bundle=label,
-            )
-
-    def _input(
-        self, products: Sequence[Product], image_root: Path, row: int
-    ) -> tuple[ProductInput, list[tuple[str, ...]], list[tuple[str, str] | None]]:
-        """Raw input of products; each one's warnings, and why its first bad picture is bad."""
-        config = self.bundle.config
-        pixels, owner = [], []
-        notes: list[tuple[str, ...]] = []
-        errors: list[tuple[str, str] | None] = []
-        for place, product in enumerate(products):
-            pictures, bad, warnings = decode_pictures(
-                product,
-                image_root,
-                row=row + place,
-                most=config.picture.most,
-                max_pixels=config.data.max_pixels,
-                target_side=self._preprocessor.target_side,
-            )
-            pixels += [self._preprocessor.picture(picture.pixels) for picture in pictures]
-            owner += [place] * len(pictures)
-            notes.append((*(warning.kind for warning in warnings), *("picture_skipped" for _ in bad)))
-            errors.append(_reason(bad))
-        shape = (0, config.preprocess.height, config.preprocess.width, config.preprocess.channels)
-        texts = [text_of_product(product) for product in products]
-        words, pieces = text_input(texts, config.title, self.reader)
-        fields = {name: tuple(p.fields.get(name) for p in products) for name in config.table.fields}
-        scales = self.bundle.reading.scales
-        values, numbers = table_input(fields, len(products), config.table, scales)
-        stacked = np.stack(pixels) if pixels else np.zeros(shape, np.uint8)
-        given = ProductInput(stacked, np.array(owner, np.int64), words, pieces, values, numbers)
-        return given, notes, errors
+        for place, one in enumerate(read):
+            answer = self.answer(one, scores, place, top=top)
+            if among is not None and answer.status == "ok":
+                asked = {ASKED: _compared(among.names, compared[place], top)}
+                answer = answer.model_copy(update={"targets": answer.targets | asked})
+            yield answer
 
     def _said(
         self, name: str, target: TargetInfo, probabilities: Float[ndarray, "K"], top: int
@@ -281,7 +291,3 @@ def title_reader(bundle: ProductsBundle) -> TextReader | None:
 
 def _present(tokens: ndarray, vectors: ndarray, present: Bool[ndarray, "B T"]) -> Known:
     return Known(tokens, present, vectors)
-
-
-def _reason(bad: Sequence[RowError]) -> tuple[str, str] | None:
-    return (bad[0].kind, bad[0].why) if bad else None

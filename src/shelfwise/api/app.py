@@ -1,0 +1,142 @@
+"""`create_app(config)`: the whole HTTP API on the bundles that a configuration names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from shelfwise import __version__
+from shelfwise.api.answering import response_of
+from shelfwise.api.asking import Asking
+from shelfwise.api.batching import OverloadedError, StoppedError
+from shelfwise.api.compat import cohere, inference, openai, tei
+from shelfwise.api.engines import Decoders, Stages
+from shelfwise.api.fetch import Fetcher
+from shelfwise.api.guard import Guard
+from shelfwise.api.items import as_problem
+from shelfwise.api.keys import Keys
+from shelfwise.api.logs import log_request, write_request
+from shelfwise.api.metrics import Metrics
+from shelfwise.api.models import Models
+from shelfwise.api.problems import RequestError
+from shelfwise.api.routes import health, products, reviews, search
+from shelfwise.api.searching import Searching
+from shelfwise.api.state import Server
+from shelfwise.config.serving import ServeConfig
+from shelfwise.errors import ConfigError, ShelfwiseError
+
+ROUTERS = (  # in the order in which paths are compared
+    products.router,
+    openai.router,
+    reviews.router,
+    search.router,
+    health.router,
+    cohere.router,
+    inference.router,
+    tei.router,
+)
+DESCRIPTION = """What is this product, what do buyers say of it, what is like it?
+
+Our own endpoints tell what went wrong as `{"error": {"code", "message", "request_id", "field"}}`; those of
+other systems as these do. Every answer has the header `X-Request-Id`."""
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def check_exposure(config: ServeConfig) -> None:
+    """ConfigError where anybody who reaches the machine could ask, and nobody has said that this is meant."""
+    if config.host not in _LOOPBACK and config.keys is None and not config.open_without_keys:
+        raise ConfigError(
+            f"--host {config.host} is reached from other machines, and there are no API keys: "
+            "make one (shelfwise keys add NAME --file keys.json) and give --keys keys.json, "
+            "or say --open-without-keys"
+        )
+
+
+def create_app(config: ServeConfig, bundles: Sequence[str]) -> ASGIApp:
+    """The API as an ASGI application; the bundles are opened and tested here, before it is started.
+
+    ConfigError, BundleError and SearchError for what cannot be served."""
+    check_exposure(config)
+    metrics = Metrics()
+    pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode")
+    stages = Stages(Decoders(pool), config.limits, metrics)
+    models = Models(stages, threads=config.threads, precision=config.precision)
+    models.open(bundles)
+    fetcher = Fetcher(int(config.limits.body_mb * 1e6)) if config.picture_urls else None
+    searching = Searching(Path(config.index), models, threads=config.threads) if config.index else None
+    server = Server(config, models, Asking(config.limits, fetcher), metrics, searching)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        server.draining = True
+        async with asyncio.timeout(config.limits.drain_s):
+            await models.stop()
+        if fetcher is not None:
+            await fetcher.close()
+        if searching is not None:
+            searching.stop()
+        pool.shutdown(wait=False)
+
+    app = FastAPI(
+        title="shelfwise", version=__version__, description=DESCRIPTION, lifespan=lifespan, redoc_url=None
+    )
+    app.state.server = server
+    for router in ROUTERS:
+        app.include_router(router)
+    _tell_errors(app)
+    inner: ASGIApp = app
+    if config.cors:
+        inner = CORSMiddleware(
+            app, allow_origins=config.cors, allow_methods=["GET", "POST"], allow_headers=["*"]
+        )
+    keys = Keys(Path(config.keys)) if config.keys else None
+    tell = write_request if config.log == "json" else log_request
+    return Guard(inner, limits=config.limits, keys=keys, metrics=metrics, tell=tell)
+
+
+def _tell_errors(app: FastAPI) -> None:
+    """Let every error take the form of its endpoint, whoever raised it."""
+
+    async def told(request: Request, error: Exception) -> Response:
+        if isinstance(error, RequestValidationError):
+            problem = _of_request(error, request)
+        elif isinstance(error.__cause__, RequestError):  # what the body raised, FastAPI takes for bad JSON
+            problem = error.__cause__
+        elif isinstance(error, HTTPException):
+            problem = RequestError(error.status_code, str(error.detail))
+        else:
+            problem = as_problem(error)
+        return response_of(problem, request.scope)
+
+    for kind in (
+        RequestValidationError,
+        HTTPException,
+        OverloadedError,
+        StoppedError,
+        ShelfwiseError,
+        RequestError,
+    ):
+        app.add_exception_handler(kind, told)  # type: ignore[arg-type]
+
+
+def _of_request(error: RequestValidationError, request: Request) -> RequestError:
+    first = error.errors()[0]
+    if first["loc"][0] == "body":
+        if not request.headers.get("content-type", "").lower().startswith("application/json"):
+            return RequestError(415, "the body is read as JSON only; send Content-Type: application/json")
+        if first["type"] == "json_invalid":
+            return RequestError(400, "the body is not JSON", code="not_json")
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    return RequestError(422, f"{where}: {first['msg']}" if where else first["msg"], field=where or None)

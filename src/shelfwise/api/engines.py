@@ -1,0 +1,228 @@
+"""An open bundle behind its queue: decoding in one place, the network in another, so neither waits.
+
+A picture is decoded in a pool of threads (a small one at once), a batch of what is decoded goes through the
+network in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+
+from shelfwise.api.batching import Batcher, Limits
+from shelfwise.api.metrics import Metrics
+from shelfwise.config.serving import LimitsConfig
+from shelfwise.errors import PictureError
+from shelfwise.predict.predictor import Predictor
+from shelfwise.predict.products import ProductPredictor, ReadProduct
+from shelfwise.predict.reviews import ReviewPredictor
+from shelfwise.schema import Picture, Prediction, Product, ProductAnswer, Review, ReviewPrediction
+from shelfwise.service.analysis import cleaned_review
+from shelfwise.service.models import OpenModel
+
+SMALL = 4096
+"""Bytes of a PNG or JPEG that is decoded at once: neither can hold more than a few megabytes of pixels."""
+_PLAIN = (b"\x89PNG", b"\xff\xd8\xff")
+WORD_CHARACTERS = 6
+"""Characters of a text for each unit of its cost in a batch."""
+
+T = TypeVar("T")
+Seen = tuple[ndarray, ndarray | None]
+"""Probabilities [K] and, with a text tower, a vector [E]."""
+
+
+class Decoders:
+    """Threads that decode pictures, as many as there are cores."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+
+    async def run(self, size: int, start: bytes, work: Callable[[], T]) -> T:
+        """`work`, here if the encoded picture is small, else in a thread."""
+        if size <= SMALL and start.startswith(_PLAIN):
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a products bundle says of one product."""
+
+    answer: ProductAnswer
+    probabilities: dict[str, Float[ndarray, "_"]]
+    """Of each target's finest classes."""
+    vector: Float[ndarray, "E"] | None
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What engines share: where pictures are decoded, limits and counts."""
+
+    decoders: Decoders
+    limits: LimitsConfig
+    metrics: Metrics
+
+
+class PicturesEngine:
+    """A pictures bundle: one picture in, an answer or a vector out."""
+
+    def __init__(self, model: OpenModel, stages: Stages) -> None:
+        assert isinstance(model.predictor, Predictor)
+        self.model, self.predictor, self._stages = model, model.predictor, stages
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
+        self._pictures: Batcher[UInt8[ndarray, "H W C"], Seen] = Batcher(
+            self._look, self._threads, **_batching(stages, model.name)
+        )
+        self._texts: Batcher[str, ndarray] = Batcher(
+            self._read_texts, self._threads, **_batching(stages, model.name)
+        )
+        stages.metrics.watch_queue(model.name, lambda: self._pictures.waiting + self._texts.waiting)
+
+    async def classify(self, product: Product, *, top: int = 3) -> Prediction:
+        """What the product's first usable picture shows; PictureError where it has none."""
+        data = product.images[0].data
+        assert data is not None
+        pixels, warnings = await self._decoded(data)
+        others = ("other_pictures_unused",) if len(product.images) > 1 else ()
+        probabilities, _ = await self._pictures.submit(pixels)
+        return self.predictor.answer(product.id, probabilities, top=top, warnings=(*warnings, *others))
+
+    async def look(self, data: bytes) -> Seen:
+        """A picture's probabilities and its vector; PictureError."""
+        pixels, _ = await self._decoded(data)
+        return await self._pictures.submit(pixels)
+
+    async def picture_vector(self, data: bytes) -> Float[ndarray, "E"]:
+        """A picture's unit vector in the space shared with texts."""
+        _, vector = await self.look(data)
+        assert vector is not None
+        return vector
+
+    async def text_vector(self, text: str) -> Float[ndarray, "E"]:
+        """A text's unit vector."""
+        return await self._texts.submit(text)
+
+    async def stop(self) -> None:
+        """Answer what was taken, and nothing more."""
+        await asyncio.gather(self._pictures.stop(), self._texts.stop())
+        self._threads.shutdown(wait=False)
+
+    async def _decoded(self, data: bytes) -> tuple[UInt8[ndarray, "H W C"], tuple[str, ...]]:
+        return await self._stages.decoders.run(len(data), data[:4], lambda: self.predictor.read(data))
+
+    def _look(self, pixels: Sequence[UInt8[ndarray, "H W C"]]) -> list[Seen]:
+        probabilities, vectors = self.predictor.seen(np.stack(pixels))
+        return [(row, None if vectors is None else vectors[place]) for place, row in enumerate(probabilities)]
+
+    def _read_texts(self, texts: Sequence[str]) -> list[ndarray]:
+        return list(self.predictor.embed_texts(texts))
+
+
+class ProductsEngine:
+    """A products bundle: whatever is known of a product in, an answer and a vector out."""
+
+    def __init__(self, model: OpenModel, stages: Stages) -> None:
+        assert isinstance(model.predictor, ProductPredictor)
+        self.model, self.predictor, self._stages = model, model.predictor, stages
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
+        self._products: Batcher[tuple[ReadProduct, int], Scored] = Batcher(
+            self._answer, self._threads, **_batching(stages, model.name)
+        )
+        self._texts: Batcher[str, ndarray] = Batcher(
+            self._read_texts, self._threads, **_batching(stages, model.name)
+        )
+        stages.metrics.watch_queue(model.name, lambda: self._products.waiting + self._texts.waiting)
+
+    async def answer(self, product: Product, *, top: int = 3) -> ProductAnswer:
+        """Category and attributes."""
+        return (await self.scored(product, top=top)).answer
+
+    async def vector(self, product: Product) -> Float[ndarray, "E"] | None:
+        """The product's unit vector from whatever is known; None where there is none."""
+        found = await self.scored(product, top=1)
+        return found.vector if found.answer.status == "ok" else None
+
+    async def picture_vector(self, data: bytes) -> Float[ndarray, "E"]:
+        """A picture's unit vector in the space shared with texts; PictureError."""
+        found = await self.scored(Product(id="picture", images=(Picture(data=data),)), top=1)
+        if found.answer.status == "failed" or found.vector is None:
+            answer = found.answer
+            raise PictureError(answer.error_kind or "not_a_picture", answer.error or "it cannot be used")
+        return found.vector
+
+    async def text_vector(self, text: str) -> Float[ndarray, "E"]:
+        """A text's unit vector."""
+        return await self._texts.submit(text)
+
+    async def stop(self) -> None:
+        """Answer what was taken, and nothing more."""
+        await asyncio.gather(self._products.stop(), self._texts.stop())
+        self._threads.shutdown(wait=False)
+
+    async def scored(self, product: Product, *, top: int = 3) -> Scored:
+        """All that the bundle says of a product."""
+        size = sum(len(picture.data or b"") for picture in product.images)
+        start = (product.images[0].data or b"")[:4] if len(product.images) == 1 else b""
+        if product.images:
+            read = await self._stages.decoders.run(size, start, lambda: self.predictor.read_one(product))
+        else:
+            read = self.predictor.read_one(product)
+        return await self._products.submit((read, top))
+
+    def _answer(self, asked: Sequence[tuple[ReadProduct, int]]) -> list[Scored]:
+        predictor = self.predictor
+        scores = predictor.scores(predictor.encode(predictor.input_of([read for read, _ in asked])))
+        return [
+            Scored(
+                predictor.answer(read, scores, place, top=top),
+                {name: rows[place] for name, rows in scores.probabilities.items()},
+                None if scores.vectors is None else scores.vectors[place],
+            )
+            for place, (read, top) in enumerate(asked)
+        ]
+
+    def _read_texts(self, texts: Sequence[str]) -> list[ndarray]:
+        return list(self.predictor.embed_texts(texts))
+
+
+class ReviewsEngine:
+    """A reviews bundle: one review in, an answer out; reviews of like length share a batch."""
+
+    def __init__(self, model: OpenModel, stages: Stages) -> None:
+        assert isinstance(model.predictor, ReviewPredictor)
+        self.model, self.predictor = model, model.predictor
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
+        self._reviews: Batcher[Review, ReviewPrediction] = Batcher(
+            self.predictor.predict, self._threads, **_batching(stages, model.name)
+        )
+        stages.metrics.watch_queue(model.name, lambda: self._reviews.waiting)
+
+    async def answer(self, review: Review) -> ReviewPrediction:
+        """What the review says, its texts cleaned as the bundle's training texts were."""
+        return await self._reviews.submit(cleaned_review(review, self.predictor))
+
+    async def stop(self) -> None:
+        """Answer what was taken, and nothing more."""
+        await self._reviews.stop()
+        self._threads.shutdown(wait=False)
+
+
+Engine = PicturesEngine | ProductsEngine | ReviewsEngine
+ENGINES: dict[str, Callable[[OpenModel, Stages], Engine]] = {
+    "pictures": PicturesEngine,
+    "products": ProductsEngine,
+    "reviews": ReviewsEngine,
+}
+"""By the task of the bundle."""
+
+
+def _batching(stages: Stages, name: str) -> dict[str, object]:
+    limits = Limits(batch=stages.limits.batch, queue=stages.limits.queue)
+    return {"limits": limits, "observe": stages.metrics.batches(name)}

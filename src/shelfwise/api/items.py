@@ -1,0 +1,40 @@
+"""Many items in one request: each has its own status, and one that fails leaves the others alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
+
+from shelfwise.api.batching import OverloadedError, StoppedError
+from shelfwise.api.problems import RequestError, of_error
+from shelfwise.errors import ShelfwiseError
+
+T = TypeVar("T")
+
+
+def as_problem(error: Exception) -> RequestError:
+    """What the caller is told of an error: a full queue, a bundle that leaves, unusable data."""
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, OverloadedError):
+        return RequestError(503, str(error), code="queue_full", retry_after_s=error.retry_after_s)
+    if isinstance(error, StoppedError):
+        return RequestError(503, "the server is going down", code="draining", retry_after_s=1)
+    if isinstance(error, ShelfwiseError):
+        return of_error(error)
+    raise error
+
+
+async def each(asked: Sequence[Awaitable[T]]) -> list[T | RequestError]:
+    """The answer of each, or what went wrong with it; a fault of ours is raised once all are done."""
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    told: list[T | RequestError] = []
+    for answer in found:
+        if isinstance(answer, Exception):
+            told.append(as_problem(answer))
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            told.append(answer)
+    return told

@@ -1,0 +1,1 @@
+"""Our own endpoints, a file for each kind of question."""

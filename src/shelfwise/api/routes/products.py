@@ -1,0 +1,314 @@
+"""What is this product: its category and attributes, and what its buyers say."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import TypeAdapter
+from starlette.datastructures import UploadFile
+
+from shelfwise.api.engines import PicturesEngine, ProductsEngine
+from shelfwise.api.items import as_problem, each
+from shelfwise.api.models import as_reviews
+from shelfwise.api.problems import RequestError
+from shelfwise.api.state import Here, Json, Server, answers, call_of, here_of, model_json, parsed
+from shelfwise.errors import PictureError
+from shelfwise.schema import Frozen, Picture, Prediction, Product, ProductAnswer, Review, ReviewPrediction
+from shelfwise.schema.serving import Analysis, Classified, GivenProduct
+from shelfwise.service.analysis import analysis_of
+
+router = APIRouter(tags=["products"])
+
+Top = Annotated[int, Query(ge=1, le=100, description="How many labels, the best first.")]
+Asked = Annotated[
+    str | None, Query(max_length=200, description="A bundle's name; the server's own if left out.")
+]
+_PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif")
+
+
+class GivenProducts(Frozen):
+    """Several products, each of which is answered by itself."""
+
+    items: tuple[GivenProduct, ...]
+
+
+class Analyses(Frozen):
+    """An analysis for each product, in their order: items = ok + failed."""
+
+    items: tuple[Analysis, ...]
+    ok: int
+    failed: int
+
+
+class Classifieds(Frozen):
+    """An answer for each product, in their order: items = ok + failed."""
+
+    items: tuple[Classified, ...]
+    ok: int
+    failed: int
+
+
+_PRODUCT = TypeAdapter(GivenProduct | GivenProducts).validate_json
+
+
+@router.post("/v1/products/analyze", response_model=Analysis | Analyses, responses=answers(404, 415))
+async def analyze(
+    asked: GivenProduct | GivenProducts, request: Request, here: Here, top: Top = 3, model: Asked = None
+) -> Json:
+    """Category, attributes and buyers' opinions of a product, or of each of several."""
+    chosen = here.models.name_for(("products", "pictures"), model)
+    if isinstance(asked, GivenProduct):
+        found = await _analysis(here, asked, chosen, top)
+        _count(here, found)
+        return model_json(found)
+    here.asking.check_items(len(asked.items))
+    call_of(request).charge(len(asked.items))
+    told = await each([_analysis(here, one, chosen, top) for one in asked.items])
+    items = tuple(
+        Analysis(id=one.id, status="failed", error=answer.message, error_kind=answer.code)
+        if isinstance(answer, RequestError)
+        else answer
+        for one, answer in zip(asked.items, told, strict=True)
+    )
+    for item in items:
+        _count(here, item)
+    ok = sum(item.status == "ok" for item in items)
+    return model_json(Analyses(items=items, ok=ok, failed=len(items) - ok))
+
+
+@router.post(
+    "/v1/classify",
+    response_model=Classified | Classifieds,
+    responses=answers(404, 415),
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "top",
+                "in": "query",
+                "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 3},
+                "description": "How many labels, the best first.",
+            },
+            {
+                "name": "model",
+                "in": "query",
+                "schema": {"type": "string", "maxLength": 200},
+                "description": "A bundle's name; the server's own if left out.",
+            },
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "anyOf": [
+                            {"$ref": "#/components/schemas/GivenProduct"},
+                            {"$ref": "#/components/schemas/GivenProducts"},
+                        ]
+                    }
+                },
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {
+                            "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                            "title": {"type": "string"},
+                        },
+                    }
+                },
+                **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in _PICTURES},
+            },
+        },
+    },
+)
+async def classify(request: Request) -> Json:
+    """What is it: of a picture as the body, of a form with `image` and `title`, or of products in JSON."""
+    here = here_of(request)
+    top, model = _asked_for(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    chosen = here.models.name_for(("products", "pictures"), model)
+    if kind == "application/json":
+        asked = parsed(_PRODUCT, await request.body())
+        if isinstance(asked, GivenProducts):
+            return await _classify_many(here, request, asked, chosen, top)
+        product = await _product_of(here, asked)
+    elif kind == "multipart/form-data":
+        product = await _uploaded(request, here)
+    elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
+        product = Product.model_construct(id="picture", images=(_picture(await request.body()),))
+    else:
+        raise RequestError(415, f"a body of '{kind}' is not read here; send a picture, a form or JSON")
+    try:
+        found = _classified(await _answer(here, product, chosen, top))
+    except PictureError as error:
+        raise RequestError(422, str(error), code=error.kind, field="pictures") from None
+    except Exception as error:
+        raise as_problem(error) from error
+    here.metrics.item(found.status, found.error_kind)
+    if found.status == "failed":
+        raise RequestError(422, found.error or "nothing can be said of it", code=found.error_kind)
+    return model_json(found)
+
+
+def _asked_for(request: Request) -> tuple[int, str | None]:
+    """`top` and `model` of the query; RequestError 422."""
+    if not request.scope["query_string"]:
+        return 3, None
+    top = request.query_params.get("top", "3")
+    if not (top.isascii() and top.isdigit() and 1 <= int(top) <= 100):
+        raise RequestError(422, "top is no number from 1 to 100", field="top")
+    return int(top), request.query_params.get("model")
+
+
+async def _classify_many(
+    here: Server, request: Request, asked: GivenProducts, chosen: str | None, top: int
+) -> Json:
+    here.asking.check_items(len(asked.items))
+    call_of(request).charge(len(asked.items))
+
+    async def one(given: GivenProduct) -> Classified:
+        return _classified(await _answer(here, await _product_of(here, given), chosen, top))
+
+    told = await each([one(given) for given in asked.items])
+    items = tuple(
+        Classified(id=given.id, status="failed", error=answer.message, error_kind=answer.code)
+        if isinstance(answer, RequestError)
+        else answer
+        for given, answer in zip(asked.items, told, strict=True)
+    )
+    for item in items:
+        here.metrics.item(item.status, item.error_kind)
+    ok = sum(item.status == "ok" for item in items)
+    return model_json(Classifieds(items=items, ok=ok, failed=len(items) - ok))
+
+
+async def _analysis(here: Server, given: GivenProduct, chosen: str | None, top: int) -> Analysis:
+    """One product's analysis; what is wrong with one part of it leaves the others."""
+    asked = await here.asking.product(given)
+    something = bool(given.pictures or given.title or given.description or given.fields)
+    answer: Prediction | ProductAnswer | None = None
+    reviewed: list[tuple[Review, ReviewPrediction]] = []
+    name = here.models.name_for(("reviews",))
+    product_model = review_model = None
+    if chosen is not None:
+        with here.models.held(chosen) as engine:
+            product_model = engine.model
+            if something:
+                answer = await _told(engine, asked.product, asked.bad, top)  # type: ignore[arg-type]
+    if name is not None:
+        with here.models.held(name) as engine:
+            review_model = engine.model
+            answers_ = await each([as_reviews(engine).answer(review) for review in asked.reviews])
+            reviewed = [
+                (review, _failed_review(review, found) if isinstance(found, RequestError) else found)
+                for review, found in zip(asked.reviews, answers_, strict=True)
+            ]
+    return analysis_of(
+        given.id, answer, reviewed, product_model=product_model, review_model=review_model, given=something
+    )
+
+
+async def _told(
+    engine: PicturesEngine | ProductsEngine, product: Product, bad: PictureError | None, top: int
+) -> Prediction | ProductAnswer | None:
+    """A bundle's answer; None where a pictures bundle is given no picture."""
+    if isinstance(engine, ProductsEngine):
+        found = await engine.answer(product, top=top)
+        if bad is not None:
+            if found.status == "failed":
+                return found.model_copy(update={"error": str(bad), "error_kind": bad.kind})
+            return found.model_copy(update={"warnings": (*found.warnings, "picture_skipped")})
+        return found
+    if not product.images and bad is None:
+        return None
+    try:
+        if bad is not None and not product.images:
+            raise bad
+        return await engine.classify(product, top=top)
+    except PictureError as error:
+        label = engine.model.bundle.label
+        return Prediction(
+            id=product.id, status="failed", error=str(error), error_kind=error.kind, bundle=label
+        )
+
+
+async def _answer(here: Server, product: Product, chosen: str | None, top: int) -> Prediction | ProductAnswer:
+    if chosen is None:
+        raise RequestError(404, "no bundle of products or pictures is open here", field="model")
+    with here.models.held(chosen) as engine:
+        if isinstance(engine, ProductsEngine):
+            return await engine.answer(product, top=top)
+        assert isinstance(engine, PicturesEngine)
+        if not product.images:
+            raise RequestError(
+                422, f"the bundle '{chosen}' reads pictures, and there is none", field="pictures"
+            )
+        return await engine.classify(product, top=top)
+
+
+async def _product_of(here: Server, given: GivenProduct) -> Product:
+    """The product; PictureError where none of its pictures can be had and nothing else is known."""
+    asked = await here.asking.product(given)
+    if asked.bad is not None and not asked.product.images and not given.title:
+        raise asked.bad
+    return asked.product
+
+
+async def _uploaded(request: Request, here: Server) -> Product:
+    """The product that a form describes."""
+    limits = here.config.limits
+    async with request.form(max_files=limits.pictures, max_fields=8) as form:
+        files = [part for part in form.getlist("image") if isinstance(part, UploadFile)]
+        title = form.get("title")
+        if not files and not title:
+            raise RequestError(422, "the form has neither `image` nor `title`", field="image")
+        pictures = tuple([_picture(await file.read()) for file in files])
+    words = title if isinstance(title, str) else None
+    here.asking.check_texts((words or "",), "title")
+    return Product(id="picture", images=pictures, title=words)
+
+
+def _picture(data: bytes) -> Picture:
+    if not data:
+        raise RequestError(422, "the picture is empty", code="picture_empty", field="pictures")
+    return Picture.model_construct(data=data, path=None)
+
+
+def _classified(answer: Prediction | ProductAnswer) -> Classified:
+    """The main target's answer, in one form for bundles of either kind."""
+    if isinstance(answer, Prediction):
+        return Classified.model_construct(
+            id=answer.id,
+            status=answer.status,
+            label=answer.label,
+            probability=answer.probability,
+            top=answer.top,
+            path=(answer.label,) if answer.label else (),
+            warnings=answer.warnings,
+            error=answer.error,
+            error_kind=answer.error_kind,
+            bundle=answer.bundle,
+        )
+    main = next(iter(answer.targets.values()), None)
+    return Classified(
+        id=answer.id,
+        status=answer.status,
+        label=main.labels[-1] if main and main.labels else None,
+        probability=main.probabilities[-1] if main and main.probabilities else None,
+        top=main.top if main else (),
+        path=main.labels if main else (),
+        warnings=answer.warnings,
+        error=answer.error,
+        error_kind=answer.error_kind,
+        bundle=answer.bundle,
+    )
+
+
+def _failed_review(review: Review, problem: RequestError) -> ReviewPrediction:
+    return ReviewPrediction(
+        id=review.id, status="failed", product=review.product, error=problem.message, error_kind=problem.code
+    )
+
+
+def _count(here: Server, item: Analysis) -> None:
+    here.metrics.item(item.status, item.error_kind)

@@ -1,0 +1,89 @@
+"""The index of a server: asked in threads of its own, taken up anew where `shelfwise index` has published."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from shelfwise.api.problems import RequestError
+from shelfwise.errors import SearchError
+from shelfwise.predict.embedder import Embedder, PictureEmbedder, ProductEmbedder
+from shelfwise.predict.predictor import Predictor
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.schema.search import SearchPage, SearchRequest
+from shelfwise.search.index import OpenedIndex
+from shelfwise.service.models import OpenModel
+from shelfwise.service.search import Searcher
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 2.0
+"""How old the index may be that answers, at most, once another one is published."""
+WAITING = 64
+"""Searches that may wait for a thread; more are refused."""
+
+
+class Searching:
+    """One index."""
+
+    def __init__(self, folder: Path, models: Iterable[OpenModel], *, threads: int | None = None) -> None:
+        self._searcher = open_searcher(folder, models, threads=threads)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="search")
+        self._waiting = 0
+        self._looked = time.monotonic()
+
+    async def search(self, request: SearchRequest) -> SearchPage:
+        """One page; RequestError 404 for an unknown product, 422 for an unfit request, 503 in a crowd."""
+        if self._waiting >= WAITING:
+            raise RequestError(503, "too many searches wait", code="queue_full", retry_after_s=1)
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._search, request)
+        except SearchError as error:
+            raise RequestError(422, str(error), code="search") from None
+        finally:
+            self._waiting -= 1
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self._threads.shutdown(wait=False)
+
+    def _search(self, request: SearchRequest) -> SearchPage:
+        self._look_again()
+        if request.like is not None and self._searcher.index.view.row_of(request.like) is None:
+            raise RequestError(404, f"the index has no product '{request.like}'", code="unknown_product")
+        return self._searcher.search(request)
+
+    def _look_again(self) -> None:
+        """Take up a newer index; one that does not fit, or is damaged, changes nothing."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_AGAIN_S:
+            return
+        self._looked = now
+        try:
+            self._searcher.refresh()
+        except SearchError as error:
+            log.warning("the index was not taken up: %s", error)
+
+
+def open_searcher(folder: Path, models: Iterable[OpenModel], *, threads: int | None = None) -> Searcher:
+    """The index with the open bundle that made its vectors, else with the one that it remembers.
+
+    SearchError where there is no index."""
+    index = OpenedIndex.open(folder)
+    for model in models:
+        if model.bundle.label == index.facts.bundle:
+            return Searcher(index, _embedder(model))
+    return Searcher.open(folder, threads=threads)
+
+
+def _embedder(model: OpenModel) -> Embedder:
+    if isinstance(model.predictor, ProductPredictor):
+        return ProductEmbedder(model.predictor)
+    assert isinstance(model.predictor, Predictor)
+    return PictureEmbedder(model.predictor)

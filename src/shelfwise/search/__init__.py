@@ -1,0 +1,1 @@
+"""Product search over rows and vectors: filters, nearest vectors, words, and their fusion."""

@@ -1,0 +1,226 @@
+"""An opened index: a search of rows and vectors in, a page of hits out. Safe to share between threads.
+
+`Index` is what a service needs; `OpenedIndex` is the one on disk. No model is here: whoever asks brings the
+vector. N products, D dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32
+from numpy import ndarray
+
+from shelfwise.errors import SearchError
+from shelfwise.schema.search import Facet, Hit, HitExplanation, SearchPage, SearchRequest, SideScore
+from shelfwise.search.facets import facet_of
+from shelfwise.search.facts import UNFINISHED, IndexFacts, read_facts
+from shelfwise.search.filter_mask import mask_of, unknown_field
+from shelfwise.search.filter_parser import parse
+from shelfwise.search.ranking import Ranked, fuse, rrf_parts
+from shelfwise.search.selection import Selection
+from shelfwise.search.view import View, load_view
+from shelfwise.search.words import spans_of
+
+Vector = Float32[ndarray, "D"]
+MASKS = 64
+"""Filters whose masks are kept: a byte a product each."""
+
+
+@runtime_checkable
+class Index(Protocol):
+    """What can be searched."""
+
+    @property
+    def facts(self) -> IndexFacts:
+        """What it says of itself."""
+
+    def vector_of(self, id: str) -> Vector:
+        """The unit vector of a product; SearchError where it is not in the index."""
+
+    def search(self, request: SearchRequest, vector: Vector | None = None) -> SearchPage:
+        """One page; `vector`, of unit length, is what words, picture and likeness of the request became."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """How one side ranks; `weight` is its share of the fused score."""
+
+    name: Literal["vector", "words"]
+    ranked: Ranked
+    weight: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Everything about one search but its texts."""
+
+    ranking: Ranked | None
+    """None where products are only listed."""
+    within: Selection
+    """What is counted: total and facets."""
+    sides: tuple[_Side, ...]
+    terms: tuple[str, ...]
+
+
+class OpenedIndex:
+    """The index in a folder, as it was when it was opened."""
+
+    def __init__(self, folder: Path, facts: IndexFacts, view: View) -> None:
+        self.folder = folder
+        self.facts = facts
+        self.view = view
+        self._selection = lru_cache(maxsize=MASKS)(self._select)
+
+    @classmethod
+    def open(cls, folder: Path | str) -> OpenedIndex:
+        """Open the index; SearchError where there is none, or nothing in it was finished."""
+        folder = Path(folder)
+        facts = read_facts(folder)
+        return cls(folder, facts, load_view(folder, facts))
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a later `shelfwise index` was stopped, or still runs: what it took in is not found yet."""
+        return (self.folder / UNFINISHED).exists()
+
+    def current(self) -> OpenedIndex:
+        """This one, or where the folder has a newer one by now that, opened."""
+        facts = read_facts(self.folder)
+        return self if facts == self.facts else OpenedIndex(self.folder, facts, load_view(self.folder, facts))
+
+    def vector_of(self, id: str) -> Vector:
+        """The unit vector of a product; SearchError where it is not in the index."""
+        return np.asarray(self.view.vectors[self._row_of(id)], np.float32)
+
+    def search(self, request: SearchRequest, vector: Vector | None = None) -> SearchPage:
+        """One page; `vector`, of unit length, is what words, picture and likeness of the request became."""
+        self._check(request, vector)
+        found = self._find(request, vector)
+        rows, scores = self._page(found, request)
+        return SearchPage(
+            total=found.within.count,
+            offset=request.offset,
+            hits=tuple(
+                self._hit(row, score, found, request, vector)
+                for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
+            ),
+            next_offset=self._next(found, request),
+            facets=self._facets(request.facets, found.within),
+            sides=tuple(side.name for side in found.sides),
+            exact=all(side.name == "words" for side in found.sides)
+            or self.view.nearest.is_exact(found.within),
+            index=self.facts.label,
+        )
+
+    def selection(self, filter: str | None) -> Selection:
+        """The products that a filter leaves; FilterError where it cannot be read or does not fit."""
+        return self._selection(filter)
+
+    def _select(self, filter: str | None) -> Selection:
+        size = len(self.view)
+        if filter is None or not filter.strip():
+            return Selection(size)
+        return Selection(size, mask_of(parse(filter), self.view.columns, size))
+
+    def _check(self, request: SearchRequest, vector: Vector | None) -> None:
+        """SearchError where the request asks for what no page can give."""
+        if vector is not None and len(vector) != self.facts.dimension:
+            raise SearchError(
+                f"the vector has {len(vector)} numbers, index '{self.folder}' {self.facts.dimension}"
+            )
+        for name in request.facets:
+            if name not in self.view.columns:
+                raise SearchError(f"facets: {unknown_field(name, self.view.columns)}")
+        ranked = vector is not None or request.words is not None
+        if ranked and request.offset + request.limit > request.window:
+            raise SearchError(
+                f"offset {request.offset} and limit {request.limit} go beyond the window of {request.window} "
+                "products that are ranked; ask with a larger window, or narrow the filter"
+            )
+
+    def _find(self, request: SearchRequest, vector: Vector | None) -> _Found:
+        """Rank what the filter leaves, side by side."""
+        some = self.selection(request.filter)
+        own = None if request.like is None else self._row_of(request.like)
+        if own is not None and some.has(own):
+            some = _without(some, own)
+        terms = tuple(self.view.postings.known(request.words)) if request.words else ()
+        sides: list[_Side] = []
+        if vector is not None and (request.alpha > 0 or not request.words):
+            weight = request.alpha if request.words else 1.0
+            sides.append(_Side("vector", self.view.nearest.nearest(vector, some, request.window), weight))
+        if request.words is not None and (request.alpha < 1 or vector is None):
+            ranked, matched = self.view.postings.matches(terms, some, request.window)
+            sides.append(_Side("words", ranked, 1 - request.alpha if sides else 1.0))
+            if len(sides) == 1:
+                some = Selection(some.size, matched)
+        if not sides:
+            return _Found(None, some, (), terms)
+        pairs = [(side.ranked, side.weight) for side in sides]
+        ranking = sides[0].ranked if len(sides) == 1 else fuse(pairs, request.rrf_k)
+        return _Found(ranking, some, tuple(sides), terms)
+
+    def _page(self, found: _Found, request: SearchRequest) -> tuple[ndarray, ndarray]:
+        """Rows and scores of the page."""
+        start, stop = request.offset, request.offset + request.limit
+        if found.ranking is None:
+            rows = found.within.rows[start:stop]
+            return rows, np.zeros(len(rows))
+        return found.ranking.rows[start:stop], found.ranking.scores[start:stop]
+
+    def _next(self, found: _Found, request: SearchRequest) -> int | None:
+        """Where the next page of this size begins; the window is where pages end."""
+        stop = request.offset + request.limit
+        if found.ranking is None:
+            return stop if stop < found.within.count else None
+        return stop if stop < min(len(found.ranking), request.window) else None
+
+    def _facets(self, names: tuple[str, ...], within: Selection) -> tuple[Facet, ...]:
+        return tuple(facet_of(name, self.view.columns[name], within) for name in dict.fromkeys(names))
+
+    def _hit(
+        self, row: int, score: float, found: _Found, request: SearchRequest, vector: Vector | None
+    ) -> Hit:
+        said = self.view.products.row(row)
+        title = said["title"]
+        spans = tuple(spans_of(title, frozenset(found.terms))) if title and found.terms else ()
+        explained = self._explained(row, found, request, vector) if request.explain else None
+        return Hit(**said, score=score, highlights=spans, explanation=explained)
+
+    def _explained(
+        self, row: int, found: _Found, request: SearchRequest, vector: Vector | None
+    ) -> HitExplanation:
+        """How each side that was asked sees the row, whether or not it is within the side's window."""
+        terms = {term: impact for term in found.terms if (impact := self.view.postings.impact(term, row))}
+        seen: dict[str, SideScore] = {}
+        for side in found.sides:
+            rank = side.ranked.rank_of(row)
+            if side.name == "vector":
+                assert vector is not None
+                score = float(self.view.vectors[row] @ vector)
+            else:
+                score = sum(terms.values())
+            part = 0.0 if rank is None else float(rrf_parts(rank, side.weight, request.rrf_k)[-1])
+            seen[side.name] = SideScore(rank=rank, score=score, part=part)
+        return HitExplanation(vector=seen.get("vector"), words=seen.get("words"), terms=terms)
+
+    def _row_of(self, id: str) -> int:
+        row = self.view.row_of(id)
+        if row is None:
+            raise SearchError(f"no product '{id}' in index '{self.folder}' ({len(self):,} products)")
+        return row
+
+
+def _without(some: Selection, row: int) -> Selection:
+    """All of them but one."""
+    mask = np.ones(some.size, bool) if some.mask is None else some.mask.copy()
+    mask[row] = False
+    return Selection(some.size, mask)

@@ -1,0 +1,1 @@
+"""What faces share: open bundles, a whole product's analysis, search; free of HTTP and terminals."""

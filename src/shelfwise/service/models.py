@@ -1,0 +1,137 @@
+"""Open bundles of any task, each with its predictor, and the question that shows that it works."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from shelfwise.bundle import Bundle, ProductsBundle, ReviewsBundle, open_bundle
+from shelfwise.errors import BundleError
+from shelfwise.predict.onnx_backend import OnnxBackend
+from shelfwise.predict.predictor import Predictor
+from shelfwise.predict.product_backend import OnnxProductBackend
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.predict.review_backend import OnnxReviewBackend
+from shelfwise.predict.reviews import ReviewPredictor
+from shelfwise.schema import Picture, Product, Review
+from shelfwise.schema.serving import Answered, ModelCard
+
+Task = Literal["pictures", "products", "reviews"]
+AnyPredictor = Predictor | ProductPredictor | ReviewPredictor
+PROBE = "probe"
+"""The id of what a self-test asks about."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenModel:
+    """A bundle that answers."""
+
+    predictor: AnyPredictor
+    precision: Literal["fp32", "int8"] = "fp32"
+    given_name: str | None = None
+    """By which it is asked for instead of the bundle's own."""
+
+    @property
+    def bundle(self) -> Bundle | ProductsBundle | ReviewsBundle:
+        """Its bundle."""
+        return self.predictor.bundle
+
+    @property
+    def name(self) -> str:
+        """By which requests ask for it."""
+        return self.given_name or self.bundle.name
+
+    @property
+    def task(self) -> Task:
+        """What it was trained for."""
+        return self.bundle.meta.task
+
+    @property
+    def answered(self) -> Answered:
+        """What answers say of it."""
+        return Answered(bundle=self.bundle.label, domain=self.bundle.meta.source)
+
+    def card(self) -> ModelCard:
+        """What it can tell."""
+        bundle = self.bundle
+        targets: dict[str, tuple[str, ...]] = {}
+        vectors: int | None = None
+        if isinstance(bundle, ProductsBundle):
+            targets = {
+                name: tuple(path[-1] for path in info.paths) for name, info in bundle.reading.targets.items()
+            }
+            vectors = bundle.reading.shared or None
+        elif isinstance(bundle, Bundle):
+            targets = {bundle.meta.target: bundle.classes}
+            vectors = bundle.config.text.width if bundle.has_text else None
+        return ModelCard(
+            id=self.name,
+            task=self.task,
+            version=bundle.version,
+            domain=bundle.meta.source,
+            targets=targets,
+            vectors=vectors,
+            precision=self.precision,
+        )
+
+
+def open_model(
+    path: Path,
+    *,
+    name: str | None = None,
+    threads: int | None = None,
+    precision: Literal["fp32", "int8"] = "int8",
+    max_pixels: int | None = None,
+) -> OpenModel:
+    """The bundle in a folder, checked and ready; `int8` where it has that. BundleError for an unfit one.
+
+    `max_pixels` of a picture are decoded, where the bundle itself allows more."""
+    bundle = open_bundle(path)
+    if max_pixels is not None and not isinstance(bundle, ReviewsBundle):
+        data = bundle.config.data
+        bounded = {"max_pixels": min(max_pixels, data.max_pixels)}
+        bundle.config = bundle.config.model_copy(update={"data": data.model_copy(update=bounded)})
+    if isinstance(bundle, ReviewsBundle):
+        int8 = precision == "int8" and "review.int8.onnx" in bundle.meta.files
+        chosen: Literal["fp32", "int8"] = "int8" if int8 else "fp32"
+        return OpenModel(ReviewPredictor(bundle, OnnxReviewBackend(bundle, threads, chosen)), chosen, name)
+    if isinstance(bundle, ProductsBundle):
+        return OpenModel(ProductPredictor(bundle, OnnxProductBackend(bundle, threads)), given_name=name)
+    return OpenModel(Predictor(bundle, OnnxBackend(bundle, threads)), given_name=name)
+
+
+def self_test(model: OpenModel) -> None:
+    """Ask a real question; BundleError where the answer is none."""
+    predictor, label = model.predictor, model.bundle.label
+    if isinstance(predictor, ReviewPredictor):
+        known = predictor.predict(
+            [Review(id=PROBE, text="It fits well and looks good, but the seams came apart.")]
+        )
+        status, sums = known[0].status, [sum(known[0].star_probabilities)]
+        if known[0].error_kind == "empty_text":  # no word of the question is in its vocabulary
+            return
+    else:
+        product = Product(id=PROBE, images=(Picture(data=_probe_picture()),))
+        if isinstance(predictor, ProductPredictor):
+            answer = next(predictor.predict([product], Path()))
+            status = answer.status
+            sums = [target.probabilities[0] for target in answer.targets.values() if target.probabilities]
+        else:
+            found = predictor.predict([product], top=len(predictor.bundle.classes))[0]
+            status, sums = found.status, [sum(score.probability for score in found.top)]
+    if status != "ok" or not all(np.isfinite(total) and 0 <= total <= 1.01 for total in sums):
+        raise BundleError(f"bundle '{label}' fails its self-test; copy or train it again")
+
+
+def _probe_picture() -> bytes:
+    """A drawn picture that every bundle takes: a dark square on white."""
+    pixels = np.full((32, 32), 255, np.uint8)
+    pixels[8:24, 8:24] = 60
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()

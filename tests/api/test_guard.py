@@ -1,0 +1,205 @@
+"""Around all endpoints: keys, rates, sizes, deadlines, ids, health and counts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shelfwise.api.app import check_exposure
+from shelfwise.api.guard import Guard
+from shelfwise.api.keys import add_key
+from shelfwise.api.logs import JsonLines, TextLines
+from shelfwise.api.metrics import Metrics
+from shelfwise.config.serving import LimitsConfig, ServeConfig
+from shelfwise.errors import ConfigError
+
+
+def test_every_answer_has_an_id_and_a_sane_one_is_kept(api: Any) -> None:
+    assert len(api.get("/health/live").headers["x-request-id"]) == 16
+    assert api.get("/health/live", headers={"x-request-id": "mine-7"}).headers["x-request-id"] == "mine-7"
+    odd = api.get("/health/live", headers={"x-request-id": "a b\tc" * 20}).headers["x-request-id"]
+    assert " " not in odd
+
+
+def test_without_a_key_nothing_of_the_shop_is_told(served: Callable[..., Any], tmp_path: Path) -> None:
+    told = add_key(tmp_path / "keys.json", "shop", created="")
+    api = served("reviews", keys=str(tmp_path / "keys.json"))
+    for path in ("/v1/models", "/metrics", "/v2/models/reviews", "/nowhere"):
+        response = api.get(path)
+        assert response.status_code == 401, path
+        assert response.headers["www-authenticate"] == "Bearer"
+        assert api.get(path, headers={"authorization": "Bearer sw_wrong"}).status_code == 401
+    for headers in ({"authorization": f"Bearer {told}"}, {"x-api-key": told}):
+        assert api.get("/v1/models", headers=headers).status_code == 200
+    assert api.get("/health/live").status_code == 200
+    assert api.post("/v1/embeddings", json={}).json()["error"]["type"] == "authentication_error"
+
+
+def test_who_asks_too_fast_is_told_when_to_come_again(served: Callable[..., Any]) -> None:
+    api = served("reviews", limits={"rate": 0.5, "burst": 2})
+    assert [api.get("/v1/models").status_code for _ in range(3)] == [200, 200, 429]
+    refused = api.get("/v1/models")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert refused.json()["error"]["type"] == "rate_limit_error"
+    many = served("reviews", limits={"rate": 0.5, "burst": 2})
+    reviews = {"items": [{"text": "good"}] * 5}
+    assert many.post("/v1/reviews/analyze", json=reviews).status_code == 429
+
+
+def test_large_bodies_are_refused_with_and_without_a_length(served: Callable[..., Any]) -> None:
+    api = served("reviews", limits={"body_mb": 0.001})
+    body = b"x" * 2000
+
+    async def pieces() -> Any:
+        for start in range(0, len(body), 500):
+            yield body[start : start + 500]
+
+    for content in (body, pieces()):
+        headers = {"content-type": "application/json"}
+        response = api.post("/v1/reviews/analyze", content=content, headers=headers)
+        assert response.status_code == 413
+        assert response.json()["error"]["code"] == "body_too_large"
+
+
+def test_a_deadline_passes(served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from shelfwise.api.engines import ReviewsEngine
+
+    async def never(self: object, review: object) -> None:
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr(ReviewsEngine, "answer", never)
+    api = served("reviews")
+    asked = {"items": [{"text": "good"}]}
+    response = api.post("/v1/reviews/analyze", json=asked, headers={"x-deadline-s": "0.05"})
+    assert response.status_code == 504
+    assert response.json()["error"]["code"] == "deadline_exceeded"
+    for odd in ("soon", "-1", "nan", "inf", "0"):
+        refused = api.post("/v1/reviews/analyze", json=asked, headers={"x-deadline-s": odd})
+        assert refused.status_code == 400
+
+
+def test_a_caller_that_hangs_up_is_not_worked_for() -> None:
+    ended: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    async def ask() -> None:
+        messages: asyncio.Queue[Any] = asyncio.Queue()
+        await messages.put({"type": "http.request", "body": b"", "more_body": False})
+        guard = Guard(app, limits=LimitsConfig(), keys=None, metrics=Metrics())
+        scope = {"type": "http", "path": "/", "method": "GET", "headers": [], "client": ("127.0.0.1", 1)}
+        work = asyncio.create_task(guard(scope, messages.get, messages.put))  # type: ignore[arg-type]
+        await asyncio.sleep(0.05)
+        await messages.put({"type": "http.disconnect"})
+        await asyncio.wait_for(work, 1)
+
+    asyncio.run(ask())
+    assert ended == ["cancelled"]
+
+
+def test_a_fault_of_ours_is_told_without_its_details(
+    served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from shelfwise.api.engines import ReviewsEngine
+
+    async def broken(self: object, review: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr(ReviewsEngine, "answer", broken)
+    response = served("reviews").post("/v1/reviews/analyze", json={"items": [{"text": "good"}]})
+    assert response.status_code == 500
+    assert "secret" not in response.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_readiness_asks_the_bundles(api: Any) -> None:
+    assert api.get("/health/ready").json() == {
+        "ready": True,
+        "models": {"products": "ok", "reviews": "ok"},
+    }
+
+
+def test_what_is_counted_is_on_the_metrics_page(served: Callable[..., Any]) -> None:
+    api = served("reviews")
+    api.post("/v1/reviews/analyze", json={"items": [{"text": "good"}, {"text": ""}]})
+    api.post("/v1/reviews/analyze", content=b"{", headers={"content-type": "application/json"})
+    assert api.post("/v1/reviews/analyze", content=b"{}").status_code == 415
+    page = api.get("/metrics").text
+    assert 'shelfwise_requests_total{method="POST",route="/v1/reviews/analyze",status="200"} 1.0' in page
+    assert 'shelfwise_errors_total{kind="not_json"} 1.0' in page
+    assert 'shelfwise_errors_total{kind="empty_text"} 1.0' in page
+    assert 'shelfwise_batch_items_count{model="reviews"}' in page
+    assert 'shelfwise_queue_items{model="reviews"} 0.0' in page
+    assert 'shelfwise_model_info{model="reviews",task="reviews"' in page
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_the_log_has_the_request_and_nothing_of_what_was_asked(
+    served: Callable[..., Any],
+    form: str,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    api = served("reviews", log=form)
+    with caplog.at_level(logging.INFO, "shelfwise.api"):
+        api.post("/v1/reviews/analyze", json={"items": [{"text": "confidential words"}]})
+    if form == "json":
+        line = capfdbinary.readouterr().err.splitlines()[-1].decode()
+    else:
+        line = JsonLines().format(next(each for each in caplog.records if each.getMessage() == "request"))
+        assert "route=/v1/reviews/analyze" in TextLines().format(caplog.records[-1])
+    told = json.loads(line)
+    assert told["route"] == "/v1/reviews/analyze"
+    assert (told["status"], told["items"], told["level"]) == (200, 1, "info")
+    assert "confidential" not in line
+
+
+def test_beyond_this_machine_a_key_is_needed_unless_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="open-without-keys"):
+        check_exposure(ServeConfig(host="0.0.0.0"))
+    check_exposure(ServeConfig(host="0.0.0.0", open_without_keys=True))
+    check_exposure(ServeConfig(host="127.0.0.1"))
+
+
+def test_browsers_of_other_pages_may_not_ask_unless_said(served: Callable[..., Any]) -> None:
+    origin = {"origin": "https://page.example"}
+    assert "access-control-allow-origin" not in served("reviews").get("/v1/models", headers=origin).headers
+    open_ = served("reviews", cors=["https://page.example"])
+    found = open_.get("/v1/models", headers=origin).headers["access-control-allow-origin"]
+    assert found == "https://page.example"
+
+
+def test_bundles_are_exchanged_by_admins_and_kept_where_the_new_one_fails(
+    served: Callable[..., Any], tmp_path: Path, bundles: dict[str, Path]
+) -> None:
+    keys = tmp_path / "keys.json"
+    admin, plain = (add_key(keys, name, created="", admin=name == "admin") for name in ("admin", "plain"))
+    api = served("reviews", keys=str(keys))
+
+    def put(path: str, key: str) -> Any:
+        headers = {"authorization": f"Bearer {key}"}
+        return api("PUT", "/v1/bundles/reviews", json={"path": path}, headers=headers)
+
+    assert put(str(bundles["reviews"]), plain).status_code == 403
+    failed = put(str(tmp_path), admin)
+    assert failed.status_code == 409
+    assert put(str(bundles["products"]), admin).status_code == 409
+    headers = {"authorization": f"Bearer {plain}"}
+    asked = {"items": [{"text": "good"}]}
+    assert api.post("/v1/reviews/analyze", json=asked, headers=headers).status_code == 200
+    taken = put(str(bundles["reviews"]), admin)
+    assert taken.status_code == 200
+    assert taken.json()["task"] == "reviews"
+    assert api.post("/v1/reviews/analyze", json=asked, headers=headers).status_code == 200

@@ -1,0 +1,126 @@
+"""A server as a process of its own: clients over sockets, signals, and callers that misbehave."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+Started = tuple[subprocess.Popen[str], int]
+
+
+def ask(
+    port: int, method: str, path: str, body: Any = None, kind: str = "application/json"
+) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    content = json.dumps(body).encode() if isinstance(body, dict) else body
+    connection.request(method, path, content, {"content-type": kind} if content is not None else {})
+    response = connection.getresponse()
+    data = response.read()
+    connection.close()
+    return response.status, json.loads(data) if data[:1] in (b"{", b"[") else data
+
+
+def encoded(form: str, size: tuple[int, int], mode: str = "RGB", **how: Any) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, size).save(file, form, **how)
+    return file.getvalue()
+
+
+def bomb(side: int) -> bytes:
+    """A PNG of a few kilobytes whose header promises side x side pixels of zeros."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(min(side * (side + 1), 10_000_000)), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_hostile_pictures_are_refused_and_the_server_goes_on(
+    start: Callable[..., Started], png: bytes
+) -> None:
+    _, port = start("pictures")
+    jpeg = encoded("JPEG", (64, 64))
+    hostile = {
+        "truncated": (jpeg[: len(jpeg) // 2], 422),
+        "1x1": (encoded("PNG", (1, 1)), 422),
+        "20,000 x 20,000": (bomb(20_000), 422),
+        "zip bomb": (bomb(6_000), 422),
+        "html": (b"<html><script>", 422),
+        "zip": (b"PK\x03\x04" + bytes(100), 422),
+        "noise": (np.random.default_rng(0).bytes(5000), 422),
+        "cmyk": (encoded("JPEG", (64, 64), "CMYK"), 200),
+        "animated": (
+            encoded("GIF", (64, 64), "P", save_all=True, append_images=[Image.new("P", (64, 64), 1)]),
+            200,
+        ),
+    }
+    for name, (data, status) in hostile.items():
+        found, answer = ask(port, "POST", "/v1/classify", data, "image/png")
+        assert found == status, (name, answer)
+        assert ask(port, "POST", "/v1/classify", png, "image/png")[0] == 200
+    assert ask(port, "GET", "/health/ready")[0] == 200
+
+
+def test_sigterm_lets_requests_come_to_their_end(start: Callable[..., Started]) -> None:
+    process, port = start("reviews")
+    body = {"items": [{"text": "It fits well and looks good. " * 300}] * 64}
+    answers: list[int] = []
+
+    def long_request() -> None:
+        answers.append(ask(port, "POST", "/v1/reviews/analyze", body)[0])
+
+    thread = threading.Thread(target=long_request)
+    thread.start()
+    time.sleep(0.15)
+    process.send_signal(signal.SIGTERM)
+    thread.join(60)
+    assert answers == [200]
+    assert process.wait(30) in (0, -signal.SIGTERM)
+
+
+def test_many_at_once_are_all_answered(start: Callable[..., Started], png: bytes) -> None:
+    _, port = start("pictures")
+    statuses: list[int] = []
+
+    def several() -> None:
+        for _ in range(10):
+            statuses.append(ask(port, "POST", "/v1/classify", png, "image/png")[0])
+
+    threads = [threading.Thread(target=several) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert statuses == [200] * 80
+    page = ask(port, "GET", "/metrics")[1].decode()
+    assert 'shelfwise_requests_total{method="POST",route="/v1/classify",status="200"} 80.0' in page
+
+
+def test_broken_requests_and_callers_that_leave_do_no_harm(start: Callable[..., Started], png: bytes) -> None:
+    _, port = start("pictures")
+    head = b"POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: %d\r\n\r\n"
+    for raw in (
+        b"\x00\xff garbage\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        head % len(png) + png[:20],
+        head % 10**12,
+    ):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+            caller.sendall(raw)
+    assert ask(port, "POST", "/v1/classify", png, "image/png")[0] == 200
+    assert ask(port, "GET", "/health/ready")[0] == 200

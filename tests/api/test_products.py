@@ -1,0 +1,151 @@
+"""Products over HTTP: in every form, several at once, and the same answer as the bundle gives."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.schema import Picture, Product
+
+
+@pytest.fixture
+def data(png: bytes) -> str:
+    return base64.b64encode(png).decode()
+
+
+def test_one_product_has_one_answer_in_every_form(
+    api: Any, png: bytes, data: str, bundles: dict[str, Path]
+) -> None:
+    predictor = ProductPredictor.load(bundles["products"])
+    (expected,) = predictor.predict([Product(id="picture", images=(Picture(data=png),))], Path())
+    main = next(iter(expected.targets.values()))
+    forms = [
+        api.post("/v1/classify", content=png, headers={"content-type": "image/png"}),
+        api.post("/v1/classify", content=png),
+        api.post("/v1/classify", files={"image": ("a.png", png, "image/png")}),
+        api.post("/v1/classify", json={"id": "picture", "pictures": [{"data": data}]}),
+        api.post(
+            "/v1/classify", json={"id": "picture", "pictures": [{"data": f"data:image/png;base64,{data}"}]}
+        ),
+    ]
+    for response in forms:
+        assert response.status_code == 200, response.text
+        assert response.json()["label"] == main.labels[-1]
+        assert response.json()["probability"] == pytest.approx(main.probabilities[-1], abs=1e-6)
+        assert response.json()["bundle"] == predictor.bundle.label
+    analysis = api.post("/v1/products/analyze", json={"pictures": [{"data": data}]}).json()
+    assert analysis["category"]["labels"] == list(main.labels)
+    assert set(analysis["attributes"]) == set(expected.targets) - {next(iter(expected.targets))}
+    assert analysis["by"]["product"]["bundle"] == predictor.bundle.label
+
+
+def test_what_cannot_be_told_is_null_with_the_reason(served: Callable[..., Any], data: str) -> None:
+    api = served("pictures")
+    found = api.post(
+        "/v1/products/analyze", json={"pictures": [{"data": data}], "title": "blue dress"}
+    ).json()
+    assert found["status"] == "ok"
+    assert found["category"]["labels"]
+    assert found["attributes"] is None
+    assert "own catalogue" in found["missing"]["attributes"]
+    assert found["reviews"] is None
+    assert found["missing"]["reviews"] == "no bundle of reviews is open"
+    titled = api.post("/v1/products/analyze", json={"title": "blue dress"}).json()
+    assert titled["category"] is None
+    assert "reads pictures only" in titled["missing"]["category"]
+
+
+def test_reviews_are_part_of_an_analysis(api: Any) -> None:
+    reviews = [
+        {"text": "I love it, it fits well."},
+        {"text": "The seams came apart.", "rating": 1},
+        {"text": ""},
+    ]
+    found = api.post("/v1/products/analyze", json={"title": "red dress", "reviews": reviews}).json()
+    assert found["status"] == "ok"
+    assert found["known"] == ["text"]
+    assert (found["reviews"]["reviews"], found["reviews"]["failed"]) == (2, 1)
+    assert [opinion["status"] for opinion in found["opinions"]] == ["ok", "ok", "failed"]
+
+
+def test_a_hostile_item_never_fails_its_neighbours(api: Any, data: str) -> None:
+    items: list[dict[str, Any]] = [
+        {"id": "good", "pictures": [{"data": data}]},
+        {"id": "html", "pictures": [{"data": base64.b64encode(b"<html>").decode()}]},
+        {"id": "none", "pictures": [{"data": "!"}]},
+        {"id": "url", "pictures": [{"url": "http://127.0.0.1/a.png"}]},
+        {"id": "title", "title": "green shirt", "pictures": [{"data": data[:80]}]},
+        {"id": "empty"},
+    ]
+    found = api.post("/v1/products/analyze", json={"items": items}).json()
+    assert [item["id"] for item in found["items"]] == [item["id"] for item in items]
+    assert [item["status"] for item in found["items"]] == ["ok", "failed", "failed", "failed", "ok", "ok"]
+    assert (found["ok"], found["failed"]) == (3, 3)
+    assert found["items"][1]["error_kind"] == "not_a_picture"
+    assert found["items"][3]["error_kind"] == "picture_url"
+    assert "picture_skipped" in found["items"][4]["warnings"]
+    assert found["items"][5]["missing"]["category"] == "neither a picture nor a title was given"
+    many = api.post("/v1/classify", json={"items": items}).json()
+    assert [item["status"] for item in many["items"]] == ["ok", "failed", "failed", "failed", "ok", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code"),
+    [
+        ({"content": b"", "headers": {"content-type": "image/png"}}, 422, "picture_empty"),
+        ({"content": b"<html>", "headers": {"content-type": "image/png"}}, 422, "not_a_picture"),
+        ({"content": b"{", "headers": {"content-type": "application/json"}}, 400, "not_json"),
+        ({"json": {"pictures": "x"}}, 422, "invalid"),
+        ({"json": {"unknown": 1}}, 422, "invalid"),
+        ({"json": {"items": []}}, 422, "invalid"),
+        ({"json": {"title": "x" * 20_001}}, 422, "invalid"),
+        ({"content": b"a", "headers": {"content-type": "text/csv"}}, 415, "unsupported_media_type"),
+        ({"json": {"title": "x"}, "params": {"model": "nobody"}}, 404, "not_found"),
+        ({"json": {"title": "x"}, "params": {"top": 0}}, 422, "invalid"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_form(api: Any, given: dict[str, Any], status: int, code: str) -> None:
+    response = api.post("/v1/classify", **given)
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert error["code"] == code
+    assert error["message"]
+    assert error["request_id"] == response.headers["x-request-id"]
+
+
+def test_a_picture_above_the_servers_limit_is_not_decoded(served: Callable[..., Any], png: bytes) -> None:
+    for task in ("products", "pictures"):
+        response = served(task, limits={"max_pixels": 1199}).post("/v1/classify", content=png)
+        assert response.status_code == 422
+        assert response.json()["error"]["code"] == "picture_too_large"
+
+
+def test_a_name_chooses_the_bundle(served: Callable[..., Any], png: bytes, bundles: dict[str, Path]) -> None:
+    api = served("products", "pictures", "reviews")
+    cards = {card["id"]: card for card in api.get("/v1/models").json()["data"]}
+    named = next(name for name, card in cards.items() if card["task"] == "pictures")
+    found = api.post("/v1/classify", content=png, params={"model": named}).json()
+    assert found["bundle"].endswith("@" + cards[named]["version"])
+    other = next(name for name, card in cards.items() if card["task"] == "reviews")
+    response = api.post("/v1/classify", content=png, params={"model": other})
+    assert response.status_code == 400
+    assert "is of reviews" in response.json()["error"]["message"]
+
+
+def test_reviews_have_an_answer_each_and_a_roll_up(api: Any) -> None:
+    items = [
+        {"id": "a", "product": "p", "text": "Lovely colour."},
+        {"product": "q", "text": "It runs small.", "rating": 2},
+        {"text": " "},
+    ]
+    found = api.post("/v1/reviews/analyze", json={"items": items}).json()
+    assert [item["id"] for item in found["items"]] == ["a", "2", "3"]
+    assert (found["ok"], found["failed"]) == (2, 1)
+    assert found["summary"]["reviews"] == 2
+    assert [product["product"] for product in found["products"]] == ["p", "q"]
+    assert found["by"]["bundle"] == found["items"][0]["bundle"]
