@@ -217,7 +217,7 @@ class ProductPredictor:
                 max_pixels=config.data.max_pixels,
                 target_side=self._preprocessor.target_side,
             )
-            pixels += [self._preprocessor.picture(picture.pixels) for picture in pictures]
+            pixels += [self._preprocessor.picture(usable.picture.pixels) for usable in pictures]
             owner += [place] * len(pictures)
             notes.append((*(warning.kind for warning in warnings), *("picture_skipped" for _ in bad)))
             errors.append(_reason(bad))
