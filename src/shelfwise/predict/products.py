@@ -189,7 +189,7 @@ class ProductPredictor:
         )
         return ReadProduct(
             product,
-            tuple(self._preprocessor.picture(picture.pixels) for picture in pictures),
+            tuple(self._preprocessor.picture(usable.picture.pixels) for usable in pictures),
             (*(warning.kind for warning in warnings), *("picture_skipped" for _ in bad)),
             (bad[0].kind, bad[0].why) if bad else None,
         )

@@ -23,7 +23,7 @@ from shelfwise.data.taxonomy import balanced_rows
 from shelfwise.decide.temperature import fit_temperature
 from shelfwise.errors import ConfigError
 from shelfwise.nn.heads import logit_adjustment
-from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader, batch_of
+from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader, batch_of, pictures_at
 from shelfwise.nn.product_net import ProductNet, only
 from shelfwise.nn.ranks import Ranks, join
 from shelfwise.train.allocator import keep_freed_memory
@@ -177,7 +177,7 @@ def _fit(
         LearnProducts(config, adjustments(config, data)),
         finest_accuracy(data.validation),
         folder=out,
-        fingerprint=fingerprint(config, data.train),
+        fingerprint=fingerprint(config, data),
         resume=resume,
         watch=watch,
     )
@@ -251,11 +251,10 @@ def answers(
 
 def in_order(data: ProductData, limit: int = BATCH) -> Iterator[ProductBatch]:
     """All products in batches of at most `limit`, unchanged."""
-    pool = torch.from_numpy(data.pool)
-    for start in range(0, len(data), limit):
-        rows = np.arange(start, min(start + limit, len(data)))
-        pictures, owner = pictures_of(data.first, rows)
-        yield batch_of(data, rows, pool.index_select(0, torch.from_numpy(data.places[pictures])), owner)
+    plan = [np.arange(start, min(start + limit, len(data))) for start in range(0, len(data), limit)]
+    places = (data.places[data.first[rows[0]] : data.first[rows[-1] + 1]] for rows in plan)
+    for rows, (images, at) in zip(plan, pictures_at(data.pool, places), strict=True):
+        yield batch_of(data, rows, images.index_select(0, at), pictures_of(data.first, rows)[1])
 
 
 def _known_products(net: ProductNet, config: ProductsConfig, data: ProductInputs) -> KnownProducts | None:
