@@ -18,11 +18,13 @@ from shelfwise.data.preprocess import Preprocessor
 from shelfwise.data.tokens import TokenizerConfig, tokenize
 from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import BundleError, MissingExtraError
-from shelfwise.predict.onnx_backend import Backend, OnnxBackend
+from shelfwise.predict.onnx_backend import Backend, OnnxBackend, PictureOutputs, Precision
 from shelfwise.schema import LabelScore, Prediction, Product, RowError
 
 CHUNK = 256
 """Pictures in one model call: bounds the memory of a large request."""
+UNLIKE_TRAINING = "unlike_training"
+"""The warning that a picture is unlike those that the bundle learned from: its answer means little."""
 
 
 class Predictor:
@@ -35,12 +37,20 @@ class Predictor:
 
     @classmethod
     def load(
-        cls, path: Path | str, *, threads: int | None = None, backend: Literal["onnx", "torch"] = "onnx"
+        cls,
+        path: Path | str,
+        *,
+        threads: int | None = None,
+        precision: Precision = "fp32",
+        backend: Literal["onnx", "openvino", "torch"] = "onnx",
     ) -> Predictor:
-        """Open a bundle; `threads` bounds the cores of one call. Torch needs the `train` extra."""
+        """Open a bundle; `threads` bounds the cores of one call.
+
+        `int8` is several times as fast; what it changes is in the bundle's info under `int8`. Torch, always
+        in fp32, needs the `train` extra; OpenVINO, on the same files, the `openvino` extra."""
         bundle = Bundle.open(Path(path))
-        if backend == "onnx":
-            return cls(bundle, OnnxBackend(bundle, threads))
+        if backend != "torch":
+            return cls(bundle, OnnxBackend(bundle, threads, precision, backend))
         try:
             from shelfwise.predict.torch_backend import TorchBackend
         except ModuleNotFoundError as error:
@@ -50,7 +60,7 @@ class Predictor:
 
     def logits(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B K"]:
         """Scores before temperature scaling, of pictures that are already prepared."""
-        return self.outputs(pixels)[0]
+        return self.picture_outputs(pixels, vectors=False).logits
 
     def probabilities(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B K"]:
         """Calibrated probabilities of prepared pictures."""
@@ -106,14 +116,17 @@ class Predictor:
         notes: dict[int, list[str]] = {}
         for warning in warnings:
             notes.setdefault(warning.row, []).append(warning.kind)
-        probabilities = iter(self.probabilities(batch.pixels))
+        outputs = self.picture_outputs(batch.pixels, vectors=False)
+        rows = zip(self._calibrated(outputs.logits), self._unlike(outputs), strict=True)
         answers = []
         for i, product in zip(numbers, products, strict=True):
             warned = tuple(notes.get(i, ()))
             if i in failed:
                 answers.append(self._failure(product.id, failed[i], warned))
-            else:
-                answers.append(self._answer(product.id, next(probabilities), top, warned))
+                continue
+            probabilities, unlike = next(rows)
+            warned += (UNLIKE_TRAINING,) if unlike else ()
+            answers.append(self._answer(product.id, probabilities, top, warned))
         return answers
 
     def _failure(self, id: str, error: RowError, warnings: tuple[str, ...]) -> Prediction:
@@ -146,15 +159,32 @@ class Predictor:
 
     def outputs(self, pixels: UInt8[ndarray, "B H W C"]) -> tuple[ndarray, ndarray | None]:
         """Logits [B, K] and, with a text tower, unit vectors [B, E], in one pass over the pictures."""
-        parts = [self._backend.picture(pixels[i : i + CHUNK]) for i in range(0, len(pixels), CHUNK)]
+        found = self.picture_outputs(pixels)
+        return found.logits, found.vectors
+
+    def picture_outputs(self, pixels: UInt8[ndarray, "B H W C"], *, vectors: bool = True) -> PictureOutputs:
+        """All that the network says, in one pass over the pictures; unit vectors only where wanted."""
+        starts = range(0, len(pixels), CHUNK)
+        parts = [self._backend.picture(pixels[i : i + CHUNK], vectors=vectors) for i in starts]
+        if len(parts) == 1:
+            return parts[0]
         if not parts:
-            width = self.bundle.config.text.width
-            vectors = np.zeros((0, width), np.float32) if self.bundle.has_text else None
-            return np.zeros((0, len(self.bundle.classes)), np.float32), vectors
-        logits = np.concatenate([part[0] for part in parts])
-        if parts[0][1] is None:
-            return logits, None
-        return logits, np.concatenate([part[1] for part in parts if part[1] is not None])
+            width, bundle = self.bundle.config.text.width, self.bundle
+            return PictureOutputs(
+                np.zeros((0, len(bundle.classes)), np.float32),
+                np.zeros((0, width), np.float32) if vectors and bundle.has_text else None,
+                np.zeros(0, np.float32) if bundle.meta.unlike else None,
+            )
+        return PictureOutputs(
+            *(None if some[0] is None else np.concatenate(some) for some in zip(*parts, strict=True))
+        )
+
+    def _unlike(self, outputs: PictureOutputs) -> ndarray:
+        """Which pictures are unlike the training pictures [B]; none where the bundle cannot tell."""
+        unlike = self.bundle.meta.unlike
+        if unlike is None or outputs.unlike is None:
+            return np.zeros(len(outputs.logits), bool)
+        return np.asarray(outputs.unlike >= unlike.threshold)
 
     def _calibrated(self, logits: ndarray) -> ndarray:
         return apply_temperature(logits, self.bundle.temperature).astype(np.float32)
