@@ -20,7 +20,7 @@ from shelfwise.api.batching import Batcher, Limits
 from shelfwise.api.metrics import Metrics
 from shelfwise.config.serving import LimitsConfig
 from shelfwise.errors import PictureError
-from shelfwise.predict.predictor import Predictor
+from shelfwise.predict.predictor import PictureScores, Predictor
 from shelfwise.predict.products import ProductPredictor, ReadProduct
 from shelfwise.predict.reviews import ReviewPredictor
 from shelfwise.schema import Picture, Prediction, Product, ProductAnswer, Review, ReviewPrediction
@@ -34,8 +34,8 @@ WORD_CHARACTERS = 6
 """Characters of a text for each unit of its cost in a batch."""
 
 T = TypeVar("T")
-Seen = tuple[ndarray, ndarray | None]
-"""Probabilities [K] and, with a text tower, a vector [E]."""
+Seen = tuple[PictureScores, int]
+"""The scores of a batch, and the row of one picture."""
 
 
 class Decoders:
@@ -77,7 +77,7 @@ class PicturesEngine:
         assert isinstance(model.predictor, Predictor)
         self.model, self.predictor, self._stages = model, model.predictor, stages
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
-        self._pictures: Batcher[UInt8[ndarray, "H W C"], Seen] = Batcher(
+        self._pictures: Batcher[tuple[UInt8[ndarray, "H W C"], bool], Seen] = Batcher(
             self._look, self._threads, **_batching(stages, model.name)
         )
         self._texts: Batcher[str, ndarray] = Batcher(
@@ -91,13 +91,14 @@ class PicturesEngine:
         assert data is not None
         pixels, warnings = await self._decoded(data)
         others = ("other_pictures_unused",) if len(product.images) > 1 else ()
-        probabilities, _ = await self._pictures.submit(pixels)
-        return self.predictor.answer(product.id, probabilities, top=top, warnings=(*warnings, *others))
+        scores, row = await self._pictures.submit((pixels, False))
+        return self.predictor.answer(product.id, scores, row, top=top, warnings=(*warnings, *others))
 
-    async def look(self, data: bytes) -> Seen:
-        """A picture's probabilities and its vector; PictureError."""
+    async def look(self, data: bytes) -> tuple[Float[ndarray, "K"], Float[ndarray, "E"] | None]:
+        """A picture's probabilities and, with a text tower, its vector; PictureError."""
         pixels, _ = await self._decoded(data)
-        return await self._pictures.submit(pixels)
+        scores, row = await self._pictures.submit((pixels, True))
+        return scores.probabilities[row], None if scores.vectors is None else scores.vectors[row]
 
     async def picture_vector(self, data: bytes) -> Float[ndarray, "E"]:
         """A picture's unit vector in the space shared with texts."""
@@ -117,9 +118,10 @@ class PicturesEngine:
     async def _decoded(self, data: bytes) -> tuple[UInt8[ndarray, "H W C"], tuple[str, ...]]:
         return await self._stages.decoders.run(len(data), data[:4], lambda: self.predictor.read(data))
 
-    def _look(self, pixels: Sequence[UInt8[ndarray, "H W C"]]) -> list[Seen]:
-        probabilities, vectors = self.predictor.seen(np.stack(pixels))
-        return [(row, None if vectors is None else vectors[place]) for place, row in enumerate(probabilities)]
+    def _look(self, asked: Sequence[tuple[UInt8[ndarray, "H W C"], bool]]) -> list[Seen]:
+        pixels = np.stack([picture for picture, _ in asked])
+        scores = self.predictor.scores(pixels, vectors=any(vector for _, vector in asked))
+        return [(scores, row) for row in range(len(asked))]
 
     def _read_texts(self, texts: Sequence[str]) -> list[ndarray]:
         return list(self.predictor.embed_texts(texts))

@@ -90,7 +90,10 @@ def pixel_chunks(rows: TrainingRows) -> Iterable[UInt8[ndarray, "_ _ _ _"]]:
 
 def fingerprint(config: Config, rows: TrainingRows) -> dict[str, Any]:
     """What must be the same when a run goes on: all settings that change its weights, and the data."""
-    dumped = config.model_dump(mode="json", include={"preprocess", "model", "augment", "train", "split"})
+    sections = {"preprocess", "model", "augment", "train", "split"}
+    if config.unlike.share:  # else it changes no weight, and checkpoints of earlier versions have none
+        sections.add("unlike")
+    dumped = config.model_dump(mode="json", include=sections)
     for free in NO_EFFECT:
         dumped["train"].pop(free, None)
     flat = {f"{section}.{key}": value for section, values in dumped.items() for key, value in values.items()}

@@ -22,6 +22,7 @@ from shelfwise.data.prompts import Templates
 from shelfwise.data.taxonomy import balanced_rows
 from shelfwise.decide.temperature import fit_temperature
 from shelfwise.errors import ConfigError
+from shelfwise.export.static import CALIBRATION
 from shelfwise.nn.heads import logit_adjustment
 from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader, batch_of, pictures_at
 from shelfwise.nn.product_net import ProductNet, only
@@ -30,6 +31,7 @@ from shelfwise.train.allocator import keep_freed_memory
 from shelfwise.train.fit import Fitted, Validation, Watch, evaluating, fit, load_weights, training_cost
 from shelfwise.train.loop import Run
 from shelfwise.train.package_products import package_products
+from shelfwise.train.precision import compare_products
 from shelfwise.train.product_inputs import ProductInputs, fingerprint, load_product_inputs
 from shelfwise.train.product_objective import LearnProducts, Subset, subsets
 from shelfwise.train.product_start import start_from
@@ -130,16 +132,24 @@ def _package(
     )
     some = data.validation if len(data.validation) > 1 else data.train
     sample = next(in_order(some, limit=16)).products
-    package_products(
+    bundle = package_products(
         net,
         info=info,
         config=config,
         sample=sample,
+        calibration=_some_pictures(data.train, config.train.seed),
         tokenizer=data.reader.tokenizer if data.reader is not None else None,
         journal=out / "journal.jsonl",
         path=out / "bundle",
         known=_known_products(net, config, data),
     )
+    compare_products(bundle, in_order(data.validation))
+
+
+def _some_pictures(data: ProductData, seed: int) -> ndarray | None:
+    """Training pictures [N, H, W, C] to take ranges of activations from; None where there is none."""
+    chosen = np.random.default_rng(seed).permutation(len(data.places))[:CALIBRATION]
+    return data.pool[data.places[np.sort(chosen)]] if len(chosen) else None
 
 
 def _fit(
