@@ -128,7 +128,7 @@ def _tell_errors(app: FastAPI) -> None:
         ShelfwiseError,
         RequestError,
     ):
-        app.add_exception_handler(kind, told)  # type: ignore[arg-type]
+        app.add_exception_handler(kind, told)
 
 
 def _of_request(error: RequestValidationError, request: Request) -> RequestError:

@@ -34,6 +34,8 @@ WORD_CHARACTERS = 6
 """Characters of a text for each unit of its cost in a batch."""
 
 T = TypeVar("T")
+In = TypeVar("In")
+Out = TypeVar("Out")
 Seen = tuple[PictureScores, int]
 """The scores of a batch, and the row of one picture."""
 
@@ -77,12 +79,10 @@ class PicturesEngine:
         assert isinstance(model.predictor, Predictor)
         self.model, self.predictor, self._stages = model, model.predictor, stages
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
-        self._pictures: Batcher[tuple[UInt8[ndarray, "H W C"], bool], Seen] = Batcher(
-            self._look, self._threads, **_batching(stages, model.name)
+        self._pictures: Batcher[tuple[UInt8[ndarray, "H W C"], bool], Seen] = _batcher(
+            self._look, self._threads, stages, model.name
         )
-        self._texts: Batcher[str, ndarray] = Batcher(
-            self._read_texts, self._threads, **_batching(stages, model.name)
-        )
+        self._texts: Batcher[str, ndarray] = _batcher(self._read_texts, self._threads, stages, model.name)
         stages.metrics.watch_queue(model.name, lambda: self._pictures.waiting + self._texts.waiting)
 
     async def classify(self, product: Product, *, top: int = 3) -> Prediction:
@@ -134,12 +134,10 @@ class ProductsEngine:
         assert isinstance(model.predictor, ProductPredictor)
         self.model, self.predictor, self._stages = model, model.predictor, stages
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
-        self._products: Batcher[tuple[ReadProduct, int], Scored] = Batcher(
-            self._answer, self._threads, **_batching(stages, model.name)
+        self._products: Batcher[tuple[ReadProduct, int], Scored] = _batcher(
+            self._answer, self._threads, stages, model.name
         )
-        self._texts: Batcher[str, ndarray] = Batcher(
-            self._read_texts, self._threads, **_batching(stages, model.name)
-        )
+        self._texts: Batcher[str, ndarray] = _batcher(self._read_texts, self._threads, stages, model.name)
         stages.metrics.watch_queue(model.name, lambda: self._products.waiting + self._texts.waiting)
 
     async def answer(self, product: Product, *, top: int = 3) -> ProductAnswer:
@@ -201,8 +199,8 @@ class ReviewsEngine:
         assert isinstance(model.predictor, ReviewPredictor)
         self.model, self.predictor = model, model.predictor
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
-        self._reviews: Batcher[Review, ReviewPrediction] = Batcher(
-            self.predictor.predict, self._threads, **_batching(stages, model.name)
+        self._reviews: Batcher[Review, ReviewPrediction] = _batcher(
+            self.predictor.predict, self._threads, stages, model.name
         )
         stages.metrics.watch_queue(model.name, lambda: self._reviews.waiting)
 
@@ -225,6 +223,9 @@ ENGINES: dict[str, Callable[[OpenModel, Stages], Engine]] = {
 """By the task of the bundle."""
 
 
-def _batching(stages: Stages, name: str) -> dict[str, object]:
+def _batcher(
+    run: Callable[[Sequence[In]], Sequence[Out | Exception]], threads: Executor, stages: Stages, name: str
+) -> Batcher[In, Out]:
+    """A queue with the server's limits, which counts its batches under the model's name."""
     limits = Limits(batch=stages.limits.batch, queue=stages.limits.queue)
-    return {"limits": limits, "observe": stages.metrics.batches(name)}
+    return Batcher(run, threads, limits, observe=stages.metrics.batches(name))
