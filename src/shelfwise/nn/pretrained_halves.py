@@ -85,6 +85,12 @@ class PictureEncoder(nn.Module):
         """What `blank` needs, as JSON values."""
         return architecture_of(self.network)
 
+    @property
+    def last_block(self) -> nn.Module:
+        """The last transformer block, which the class token, if there is one, and the patches enter."""
+        blocks = next(part for part in self.network.modules() if isinstance(part, nn.ModuleList))
+        return blocks[-1]
+
     def plain_attention(self) -> None:
         """See `PretrainedEncoder.plain_attention`."""
         plain_attention(self.network)
