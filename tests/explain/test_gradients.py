@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from shelfwise.bundle import Bundle, ProductsBundle
 from shelfwise.data.catalog import read_catalog
+from shelfwise.explain import gradients
 from shelfwise.explain.asked_product import AskedProduct
 from shelfwise.explain.feature_maps import FeatureMap
 from shelfwise.explain.gradients import (
@@ -92,7 +93,11 @@ def test_grad_cam_is_the_paper_s_sum(pixels: np.ndarray) -> None:
     )
 
 
-def test_many_values_and_pictures_together_are_each_alone(pixels: np.ndarray) -> None:
+@pytest.mark.parametrize("at_once", [1, 300, gradients.AT_ONCE])
+def test_many_values_and_steps_together_are_each_alone(
+    pixels: np.ndarray, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradients, "AT_ONCE", at_once)
     network, values = opened(linear=False), [value_of(Question(2, 0)), contrast_of(Question(2, 0))]
     blank = torch.full((1, 8, 6, 1), 255, dtype=torch.uint8)
     found, cams = integrated_gradients(network, values, pixels, 255, 7), grad_cam(network, values, pixels)
