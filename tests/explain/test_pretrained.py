@@ -161,16 +161,21 @@ def test_grad_cam_of_a_transformer_is_the_sum_over_its_patches(
 
     x = tower.normalize(torch.from_numpy(pixels)).requires_grad_()
     encoder: Any = tower.encoder.network
-    out = encoder(pixel_values=x, interpolate_pos_encoding=True, output_hidden_states=True)
-    entering = out.hidden_states[-2]
+    norm = {"vit": "layers.1.layernorm_before", "clip": "encoder.layers.1.layer_norm1"}
+    kept: list[torch.Tensor] = []
+    name = norm.get(kind, "post_layernorm")
+    (module,) = (part for at, part in encoder.named_modules() if at.endswith(name))
+    module.register_forward_hook(lambda _, __, tokens: kept.append(tokens))
+    out = encoder(pixel_values=x, interpolate_pos_encoding=True)
+    (read,) = kept
     vector = out.last_hidden_state[:, 0] if kind == "vit" else out[0] if kind == "clip" else out.pooler_output
-    gradient = torch.autograd.grad(tower.pooled(vector)[:, number].sum(), entering)[0]
+    gradient = torch.autograd.grad(tower.pooled(vector)[:, number].sum(), read)[0]
     first = 0 if kind == "siglip" else 1
-    assert entering.shape[1] == first + 2 * 4
+    assert read.shape[1] == first + 2 * 4
     expected = torch.zeros(2, 2, 4)
     for row in range(2):
         for column in range(4):
-            patch = entering[:, first + 4 * row + column].detach()
+            patch = read[:, first + 4 * row + column].detach()
             expected[:, row, column] = (gradient[:, first:].mean(1) * patch).sum(1)
     expected = F.interpolate(expected.relu()[:, None], size=(16, 32), mode="bilinear")[:, 0]
     assert expected.max() > 0

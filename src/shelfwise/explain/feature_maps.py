@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,10 +17,9 @@ from shelfwise.schema.explanation import Method
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """The last features of a picture tower that lie on a grid, seen while the tower runs.
+    """What `module` gives while a picture tower runs: its last features that lie on a grid.
 
-    Of convolutions it is what `module` gives. Of a transformer it is the tokens that enter `module`, its last
-    block: what leaves it at the patches no longer matters to an answer that reads the class token alone."""
+    Of a transformer these are the tokens that its last attention over patches reads, after their norm."""
 
     module: nn.Module
     patch: int | None = None
@@ -31,12 +29,7 @@ class FeatureMap:
     def watched(self) -> Iterator[list[Tensor]]:
         """Within, the features of every run of the tower are noted in the list."""
         kept: list[Tensor] = []
-
-        def note(_: nn.Module, given: Any, *output: Any) -> None:
-            kept.append(given[0] if self.patch else output[0])
-
-        register = self.module.register_forward_pre_hook if self.patch else self.module.register_forward_hook
-        handle = register(note)
+        handle = self.module.register_forward_hook(lambda _, __, output: kept.append(output))
         try:
             yield kept
         finally:
@@ -58,7 +51,7 @@ class FeatureMap:
     @property
     def method(self) -> Method:
         """Grad-CAM at these features."""
-        where = "patch tokens that enter the last block, on their grid" if self.patch else "last feature map"
+        where = "patch tokens that the last attention reads" if self.patch else "last feature map"
         return GRAD_CAM.model_copy(update={"settings": {"map": where}})
 
 
@@ -74,5 +67,5 @@ def feature_map_of(tower: nn.Module) -> FeatureMap | None:
     if isinstance(conv, nn.Conv2d):
         return FeatureMap(conv)
     # Of PictureEncoder by its shape: its own room needs transformers, which a bundle of ours is without.
-    block, patch = getattr(encoder, "last_block", None), getattr(encoder, "patch", None)
-    return FeatureMap(block, patch) if isinstance(block, nn.Module) and isinstance(patch, int) else None
+    last, patch = getattr(encoder, "last_read", None), getattr(encoder, "patch", None)
+    return FeatureMap(last, patch) if isinstance(last, nn.Module) and isinstance(patch, int) else None
