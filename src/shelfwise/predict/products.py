@@ -158,6 +158,13 @@ class ProductPredictor:
             known["table"] = _present(*backend.table(given.values, given.numbers), given.values > 0)
         return known
 
+    def encode_pictures(self, pixels: UInt8[ndarray, "P H W C"]) -> Known:
+        """What the picture tower says of each picture (at least one) as a product's only one.
+
+        No other tower runs, so it is the way to ask of many versions of a picture."""
+        tokens, vectors = self._backend.picture(pixels)
+        return by_product(tokens, vectors, np.arange(len(pixels)), len(pixels))
+
     def embed_texts(self, texts: Sequence[str]) -> Float[ndarray, "N E"]:
         """Unit vectors of texts alone; BundleError where the bundle has no shared space."""
         bundle = self.bundle
