@@ -30,7 +30,7 @@ from shelfwise.api.logs import log_request, write_request
 from shelfwise.api.metrics import Metrics
 from shelfwise.api.models import Models
 from shelfwise.api.problems import RequestError
-from shelfwise.api.routes import health, products, reviews, search
+from shelfwise.api.routes import explain, health, products, reviews, search
 from shelfwise.api.searching import Searching
 from shelfwise.api.state import Server
 from shelfwise.config.serving import ServeConfig
@@ -41,6 +41,7 @@ ROUTERS = (  # in the order in which paths are compared
     openai.router,
     reviews.router,
     search.router,
+    explain.router,
     health.router,
     cohere.router,
     inference.router,

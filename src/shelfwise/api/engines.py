@@ -20,6 +20,7 @@ from shelfwise.api.batching import Batcher, Limits
 from shelfwise.api.metrics import Metrics
 from shelfwise.config.serving import LimitsConfig
 from shelfwise.errors import PictureError
+from shelfwise.explain.served import ServedExplainer
 from shelfwise.predict.predictor import PictureScores, Predictor
 from shelfwise.predict.products import ProductPredictor, ReadProduct
 from shelfwise.predict.reviews import ReviewPredictor
@@ -78,6 +79,7 @@ class PicturesEngine:
     def __init__(self, model: OpenModel, stages: Stages) -> None:
         assert isinstance(model.predictor, Predictor)
         self.model, self.predictor, self._stages = model, model.predictor, stages
+        self.explainer = ServedExplainer(model.predictor)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
         self._pictures: Batcher[tuple[UInt8[ndarray, "H W C"], bool], Seen] = _batcher(
             self._look, self._threads, stages, model.name
@@ -133,6 +135,7 @@ class ProductsEngine:
     def __init__(self, model: OpenModel, stages: Stages) -> None:
         assert isinstance(model.predictor, ProductPredictor)
         self.model, self.predictor, self._stages = model, model.predictor, stages
+        self.explainer = ServedExplainer(model.predictor)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
         self._products: Batcher[tuple[ReadProduct, int], Scored] = _batcher(
             self._answer, self._threads, stages, model.name

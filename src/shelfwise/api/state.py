@@ -34,6 +34,8 @@ class Server:
     searching: Searching | None = None
     """Where an index is open."""
     draining: bool = False
+    explaining: int = 0
+    """Explanations that are being made."""
 
 
 async def server_of(request: Request) -> Server:  # a plain function would be called in a thread
