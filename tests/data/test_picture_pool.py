@@ -15,9 +15,10 @@ from drawn import KINDS, draw_catalog, draw_garment
 from jaxtyping import Int64
 from numpy import ndarray
 
-from shelfwise.config import PreprocessConfig, ProductsConfig
+from shelfwise.config import PreprocessConfig, ProductsConfig, TableConfig, TitleTowerConfig
 from shelfwise.data.picture_pool import BLOCK, EncodedPool, PoolWriter, decoding_threads, pictures_of_batches
 from shelfwise.data.preprocess import Preprocessor
+from shelfwise.data.product_input import input_of
 from shelfwise.data.product_pictures import decode_pictures
 from shelfwise.data.product_rows import ProductRows, load_products
 from shelfwise.errors import DataError
@@ -97,6 +98,15 @@ def test_pictures_inside_a_table_are_packed_and_those_in_files_stay_there(table:
     assert (bytes(pool.packed), pool.files) == (b"".join(first), {})
     files = encoded(rows_of(table, 0))
     assert (len(files.packed), len(files.files)) == (0, 24)
+
+
+def test_a_model_is_given_the_same_pictures(table: Path) -> None:
+    given = [
+        input_of(rows_of(table, limit), np.array([7, 2, 0, 2]), TitleTowerConfig(), TableConfig(), {})
+        for limit in (512, 0)
+    ]
+    assert given[0].owner.tolist() == given[1].owner.tolist() == [0, 0, 0, 1, 1, 3, 3]
+    assert np.array_equal(given[0].pixels, given[1].pixels)
 
 
 def writer_of(table: Path, limit: int, count: int, *, inside: bool = True) -> PoolWriter:
