@@ -175,9 +175,9 @@ class Predictor:
                 np.zeros((0, width), np.float32) if vectors and bundle.has_text else None,
                 np.zeros(0, np.float32) if bundle.meta.unlike else None,
             )
-        return PictureOutputs(
-            *(None if some[0] is None else np.concatenate(some) for some in zip(*parts, strict=True))
-        )
+        logits, *others = zip(*parts, strict=True)
+        joined = [None if some[0] is None else np.concatenate(some) for some in others]
+        return PictureOutputs(np.concatenate(logits), *joined)
 
     def _unlike(self, outputs: PictureOutputs) -> ndarray:
         """Which pictures are unlike the training pictures [B]; none where the bundle cannot tell."""

@@ -18,8 +18,9 @@ from shelfwise.bundle import ReviewsBundle
 from shelfwise.data.review_tokens import UNKNOWN, TextReader, Windows, load_tokenizer, padded, review_text
 from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import BundleError, MissingExtraError
+from shelfwise.predict.onnx_backend import Precision
 from shelfwise.predict.opinions import OpinionFinder
-from shelfwise.predict.review_backend import OnnxReviewBackend, Precision, ReviewBackend, batches, pad_id
+from shelfwise.predict.review_backend import OnnxReviewBackend, ReviewBackend, batches, pad_id
 from shelfwise.predict.token_scores import TermOpinions, TokenScores, term_opinions, token_places
 from shelfwise.schema import Opinion, Review, ReviewPrediction, Sentiment
 

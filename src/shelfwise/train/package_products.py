@@ -36,6 +36,7 @@ from shelfwise.nn.product_pieces import (
 from shelfwise.nn.product_towers import TitleTower
 from shelfwise.predict.products import title_reader
 from shelfwise.predict.torch_products import load_product_net
+from shelfwise.schema import FieldValue
 from shelfwise.train.package import drawn_pictures, kept_card, refuse_strangers, still_true
 from shelfwise.train.product_card import product_card
 
@@ -155,7 +156,9 @@ def _constructed(bundle: ProductsBundle) -> ProductTensors:
     pixels = pictures[:: len(pictures) // DRAWN]
     titles = [f"{'new ' * (i % 3)}product {i} of our shop" for i in range(len(pixels))]
     words, pieces = text_input(titles, config.title, title_reader(bundle))
-    fields = {name: tuple(float(i) for i in range(len(pixels))) for name in config.table.fields}
+    fields: dict[str, tuple[FieldValue, ...]] = {
+        name: tuple(float(i) for i in range(len(pixels))) for name in config.table.fields
+    }
     values, numbers = table_input(fields, len(pixels), config.table, bundle.reading.scales)
     given = (np.arange(len(pixels)), words, pieces, values, numbers)
     return ProductTensors(pixels, *map(torch.from_numpy, given))
