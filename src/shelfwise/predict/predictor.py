@@ -206,9 +206,9 @@ class Predictor:
                 np.zeros((0, width), np.float32) if vectors and bundle.has_text else None,
                 np.zeros(0, np.float32) if bundle.meta.unlike else None,
             )
-        joined = [None if some[0] is None else np.concatenate(some) for some in zip(*parts, strict=True)]
-        assert joined[0] is not None
-        return PictureOutputs(joined[0], joined[1], joined[2])
+        logits, *others = zip(*parts, strict=True)
+        joined = [None if some[0] is None else np.concatenate(some) for some in others]
+        return PictureOutputs(np.concatenate(logits), *joined)
 
     def _unlike(self, outputs: PictureOutputs) -> Bool[ndarray, "B"]:
         """Which pictures are unlike the training pictures; none where the bundle cannot tell."""
