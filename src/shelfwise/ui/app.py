@@ -21,6 +21,7 @@ PAGES = (
 )
 st.set_page_config(page_title="shelfwise", page_icon=":material/shelves:", layout="wide")
 st.html(style())
+st.logo(HERE / "logo.svg", size="large")
 
 
 def _connection() -> None:

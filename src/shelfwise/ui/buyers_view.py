@@ -24,7 +24,7 @@ from shelfwise.ui.pieces import (
     words,
 )
 
-SENTIMENT = (("positive", "good"), ("neutral", ""), ("negative", "bad"))
+SENTIMENT = (("positive", "good"), ("neutral", "soft"), ("negative", "bad"))
 
 
 def opinion_marks(opinions: Sequence[Opinion], part: str = "text") -> list[Mark]:
@@ -75,7 +75,7 @@ def sentiment_bars(summary: ProductSummary) -> str:
 def aspect_rows(aspects: Sequence[AspectSummary]) -> str:
     """Each aspect's praise and blame, on one scale."""
     if not aspects:
-        return missing("Aspects", "no review praises or blames any aspect that the bundle knows")
+        return missing("None", "no review praises or blames any aspect that the bundle knows")
     most = max(aspect.mentions for aspect in aspects)
     rows = "".join(two_bars(words(one.aspect), one.positive, one.negative, most) for one in aspects)
     return rows + note("Reviews that praise an aspect / that blame it.")
@@ -138,9 +138,8 @@ def contradiction_block(found: Contradiction) -> str:
     return f'<div class="review"><div class="text">{heading}{text}</div>{head}{product}</div>'
 
 
-def draw_aspects(summary: ProductSummary, place: str) -> None:
-    """The aspects of a summary, and the quotes of the one that is chosen."""
-    st.html(card("Aspects", aspect_rows(summary.aspects)))
+def draw_quotes(summary: ProductSummary, place: str) -> None:
+    """Quotes about the aspect that is chosen, with its share of praise."""
     if not summary.aspects:
         return
     names = {aspect.aspect: aspect for aspect in summary.aspects}

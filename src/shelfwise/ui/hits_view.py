@@ -16,10 +16,11 @@ NO_PICTURES = "Pictures stay where the index was made: the API tells their paths
 def tile(hit: Hit) -> str:
     """One product."""
     name = pieces.marked(hit.title, title_marks(hit)) if hit.title else f"<i>{escape(hit.id)}</i>"
+    score = f" score {hit.score:.3f}" if hit.score else ""  # products that are only listed have none
     why = "".join(f'<div class="soft">{escape(line)}</div>' for line in reasons(hit))
     return (
         f'<div class="sw card hit"><div class="name">{name}</div>'
-        f'<div class="soft"><code>{escape(hit.id)}</code> score {hit.score:.3f}</div>'
+        f'<div class="soft"><code>{escape(hit.id)}</code>{score}</div>'
         f"{pieces.pairs(shown_fields(hit))}{why}</div>"
     )
 

@@ -23,6 +23,7 @@ OPTIONS: dict[str, str] = {
     "browser.gatherUsageStats": "false",
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",
+    "runner.magicEnabled": "false",
     "server.address": "127.0.0.1",
     "server.fileWatcherType": "none",
     "server.headless": "true",

@@ -68,12 +68,12 @@ def server_card(page: str) -> str:
         ]
     )
     rows = "".join(
-        f"<tr><td><code>{escape(one.route)}</code></td><td>{one.requests:,}</td>"
+        f"<tr><td>{_route(one.route)}</td><td>{one.requests:,}</td>"
         f"<td>{_time(one.median_s)}</td><td>{_time(one.p95_s)}</td></tr>"
         for one in found[:12]
     )
     table = (
-        '<table class="plain"><thead><tr><th>endpoint</th><th>requests</th><th>half within</th>'
+        '<table class="plain"><thead><tr><th>endpoint</th><th>asked</th><th>half within</th>'
         f"<th>95% within</th></tr></thead><tbody>{rows}</tbody></table>"
     )
     return pieces.card("Since the server began", figures, table)
@@ -100,6 +100,10 @@ def _target(name: str, classes: tuple[str, ...]) -> str:
     more = pieces.note(f"and {len(classes) - MOST:,} more") if len(classes) > MOST else ""
     summary = f"{escape(pieces.words(name))}: {len(classes):,} classes"
     return f"<details><summary>{summary}</summary>{chips}{more}</details>"
+
+
+def _route(route: str) -> str:
+    return "other paths" if route == "unknown" else f"<code>{escape(route)}</code>"
 
 
 def _time(seconds: float | None) -> str:

@@ -8,7 +8,7 @@ from html import escape
 from itertools import pairwise
 from typing import Literal
 
-Tone = Literal["", "good", "bad", "warn", "accent", "both", "hit"]
+Tone = Literal["", "good", "bad", "warn", "accent", "both", "hit", "soft"]
 WARNINGS = {
     "unlike_training": "The picture is unlike those that the bundle learned from: the answer means little.",
     "picture_skipped": "A picture could not be used, and the answer is from the rest.",

@@ -9,8 +9,8 @@ from shelfwise.ui.pieces import words
 from shelfwise.ui.theme import ACCENT, BAD, GOOD, PALE, SOFT
 
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
-LINE = 30
-"""Pixels of one bar with its space."""
+LINE, AXES = 30, 70
+"""Pixels of one bar with its space, and of the axis below all of them."""
 
 
 def aspect_chart(summary: ProductSummary) -> AnyChart:
@@ -36,7 +36,7 @@ def aspect_chart(summary: ProductSummary) -> AnyChart:
         )
     )
     middle = alt.Chart({"values": [{"x": 0}]}).mark_rule(color=SOFT).encode(x="x:Q")
-    return alt.layer(bars, middle).properties(height=max(90, LINE * len(order)))
+    return alt.layer(bars, middle).properties(height=AXES + LINE * len(order))
 
 
 def star_chart(summary: ProductSummary) -> AnyChart:
@@ -61,7 +61,7 @@ def star_chart(summary: ProductSummary) -> AnyChart:
             ),
             tooltip=["stars:N", "which:N", "reviews:Q"],
         )
-        .properties(height=240)
+        .properties(height=260)
     )
 
 

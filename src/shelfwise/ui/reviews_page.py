@@ -159,15 +159,17 @@ def _draw(run: Run, summary: ProductSummary) -> None:
         pieces.card("All reviews", buyers_view.summary_figures(summary)),
         pieces.card("Sentiment", sentiment or pieces.missing("Sentiment", "no review could be read")),
     )
-    aspects, stars = st.columns(2, gap="medium")
-    with aspects:
+    aspects, stars = st.columns(2, gap="small")
+    with aspects.container(border=True, key="sw-chart-aspects"):
         st.html(pieces.plain("<h2>Aspects</h2>"))
         if summary.aspects:
             st.altair_chart(plots.aspect_chart(summary), width="stretch")
-    with stars:
+        else:
+            st.html(pieces.plain(buyers_view.aspect_rows(())))
+    with stars.container(border=True, key="sw-chart-stars"):
         st.html(pieces.plain("<h2>Stars</h2>"))
         st.altair_chart(plots.star_chart(summary), width="stretch")
-    buyers_view.draw_aspects(summary, "reviews")
+    buyers_view.draw_quotes(summary, "reviews")
     _contradictions(summary)
     _products(run)
     _failed(run)
