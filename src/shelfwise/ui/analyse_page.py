@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 
 import streamlit as st
 
@@ -29,7 +30,7 @@ def page() -> None:
     api = client()
     paths = connected(api)
     _form(models(api))
-    found = told("analyse", lambda asked: _analysis(api, asked), api, waiting="Asking the bundles …")
+    found = told("analyse", partial(_analysis, api), api, waiting="Asking the bundles …")
     if found is not None:
         product: GivenProduct = kept_question("analyse")[0]
         _draw(found, product)
@@ -155,7 +156,8 @@ def _draw(found: Analysis, product: GivenProduct) -> None:
         st.html(answer_view.no_buyers_card(found))
     else:
         _buyers(found, product)
-    st.html(answer_view.by_line(found))
+    if found.by:
+        st.html(answer_view.by_line(found))
 
 
 def _buyers(found: Analysis, product: GivenProduct) -> None:
@@ -209,7 +211,7 @@ def _similar(api: Client, product: GivenProduct, paths: frozenset[str]) -> None:
         ask("analyse:like", product)
     if kept_question("analyse:like") != product:
         return
-    page = told("analyse:like", lambda asked: _like(api, asked), api, waiting="Searching …")
+    page = told("analyse:like", partial(_like, api), api, waiting="Searching …")
     if page is not None:
         hits_view.draw_hits(page)
 

@@ -41,7 +41,7 @@ def by_line(found: Analysis) -> str:
         f"trained on {escape(who.domain)}. Answers on anything else may be worth nothing.</div>"
         for part, who in found.by.items()
     )
-    return pieces.plain(lines) if lines else ""
+    return pieces.plain(lines)
 
 
 def no_buyers_card(found: Analysis) -> str:

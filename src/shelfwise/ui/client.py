@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -26,6 +26,8 @@ from shelfwise.schema.serving import (
 TIMEOUT_S = 60.0
 """The API's own deadline is shorter, so that its word comes first."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_OPEN: dict[str, httpx.Client] = {}
+_OPENING = Lock()
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
@@ -136,11 +138,20 @@ class Client:
             raise ApiError(0, "unreachable", str(error) or type(error).__name__) from None
 
 
-@lru_cache(maxsize=8)
+def hang_up() -> None:
+    """Close the connections to all servers; the next question opens a new one."""
+    while _OPEN:
+        _OPEN.popitem()[1].close()
+
+
 def _http(base: str) -> httpx.Client:
     """The connections to one server, kept open between questions and shared by all visitors."""
-    on_this_machine = urlsplit(base).hostname in _LOOPBACK  # no proxy leads there
-    return httpx.Client(timeout=httpx.Timeout(TIMEOUT_S, connect=5.0), trust_env=not on_this_machine)
+    with _OPENING:
+        if base not in _OPEN:
+            on_this_machine = urlsplit(base).hostname in _LOOPBACK  # no proxy leads there
+            timeout = httpx.Timeout(TIMEOUT_S, connect=5.0)
+            _OPEN[base] = httpx.Client(timeout=timeout, trust_env=not on_this_machine)
+        return _OPEN[base]
 
 
 def _read(kind: type[Answer], content: bytes | str) -> Answer:

@@ -94,10 +94,7 @@ def _is_short(value: FieldValue) -> bool:
 
 
 def _name(field: str) -> str:
-    """A field's name; one that is no plain word stands in backquotes."""
-    keywords = ("and", "or", "not", "in", "exists")
-    if field.isidentifier() and field.isascii() and field.lower() not in keywords:
-        return field
+    """A field's name, always in backquotes: some plain words mean something else in a filter."""
     return f"`{field.replace('`', '``')}`"
 
 

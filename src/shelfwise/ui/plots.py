@@ -46,7 +46,7 @@ def star_chart(summary: ProductSummary) -> AnyChart:
         for which, counts in (("given", summary.given), ("reads like", summary.decided))
         for star, count in enumerate(counts, 1)
     ]
-    return (
+    chart: AnyChart = (
         alt.Chart({"values": rows})
         .mark_bar(cornerRadius=3)
         .encode(
@@ -63,6 +63,7 @@ def star_chart(summary: ProductSummary) -> AnyChart:
         )
         .properties(height=260)
     )
+    return chart
 
 
 def _counts() -> alt.Axis:
