@@ -6,7 +6,7 @@ import altair as alt
 
 from shelfwise.schema import ProductSummary
 from shelfwise.ui.pieces import words
-from shelfwise.ui.theme import ACCENT, BAD, GOOD, PALE, SOFT
+from shelfwise.ui.theme import ACCENT, BAD, GOOD, PALE, SOFT, SURFACE
 
 AnyChart = alt.Chart | alt.LayerChart | alt.FacetChart
 LINE, AXES = 30, 70
@@ -36,7 +36,7 @@ def aspect_chart(summary: ProductSummary) -> AnyChart:
         )
     )
     middle = alt.Chart({"values": [{"x": 0}]}).mark_rule(color=SOFT).encode(x="x:Q")
-    return alt.layer(bars, middle).properties(height=AXES + LINE * len(order))
+    return alt.layer(bars, middle).properties(height=AXES + LINE * len(order), background=SURFACE)
 
 
 def star_chart(summary: ProductSummary) -> AnyChart:
@@ -61,7 +61,7 @@ def star_chart(summary: ProductSummary) -> AnyChart:
             ),
             tooltip=["stars:N", "which:N", "reviews:Q"],
         )
-        .properties(height=260)
+        .properties(height=260, background=SURFACE)
     )
     return chart
 

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 GOOD, BAD, ACCENT, SOFT, PALE = "#2f7d3b", "#b42342", "#0f766e", "#646a75", "#c9c4b8"
+SURFACE = "#ffffff"
 
 
 @cache
