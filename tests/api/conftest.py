@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import httpx2 as httpx
 import numpy as np
 import pytest
 from PIL import Image
+from served import begin_server, port_of
 
 from shelfwise.api.app import create_app
 from shelfwise.config.serving import ServeConfig
@@ -71,36 +70,14 @@ def api(served: Callable[..., Client]) -> Client:
     return served()
 
 
-def _begin(
-    bundles: dict[str, Path], tasks: tuple[str, ...], options: tuple[str, ...]
-) -> subprocess.Popen[str]:
-    named = [part for task in tasks for part in ("--bundle", f"{task}={bundles[task]}")]
-    command = [sys.executable, "-c", "from shelfwise.cli import main; main()", "serve", "--port", "0"]
-    return subprocess.Popen(
-        [*command, *named, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-
-
-def _port(process: subprocess.Popen[str]) -> int:
-    """Where a server listens, once it does."""
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert "answers at http://127.0.0.1:" in line, line
-    return int(line.split("127.0.0.1:")[1].split(",")[0])
-
-
 @pytest.fixture
 def start(bundles: dict[str, Path]) -> Iterator[Callable[..., tuple[subprocess.Popen[str], int]]]:
     """Start `shelfwise serve` on the bundles of tasks: its process and port. Ended after the test."""
     processes: list[subprocess.Popen[str]] = []
 
     def begin(*tasks: str, options: tuple[str, ...] = ()) -> tuple[subprocess.Popen[str], int]:
-        processes.append(_begin(bundles, tasks, options))
-        return processes[-1], _port(processes[-1])
+        processes.append(begin_server(bundles, tasks, options))
+        return processes[-1], port_of(processes[-1])
 
     yield begin
     for process in processes:
@@ -114,8 +91,8 @@ def start_shared(bundles: dict[str, Path]) -> Iterator[Callable[..., int]]:
     processes: list[subprocess.Popen[str]] = []
 
     def begin(*tasks: str) -> int:
-        processes.append(_begin(bundles, tasks, ()))
-        return _port(processes[-1])
+        processes.append(begin_server(bundles, tasks))
+        return port_of(processes[-1])
 
     yield begin
     for process in processes:

@@ -103,4 +103,5 @@ from shelfwise.cli import (  # noqa: E402, F401
     serve,
     train,
     tune,
+    ui,
 )

@@ -52,6 +52,32 @@ class GivenProduct(Frozen):
     reviews: tuple[GivenReview, ...] = ()
 
 
+class GivenReviews(Frozen):
+    """Reviews of one product or of many."""
+
+    items: tuple[GivenReview, ...]
+    summarize: bool = True
+    """Whether to roll them up, too."""
+
+
+class GivenSearch(Frozen):
+    """What is looked for; by nothing, products are listed."""
+
+    words: Annotated[str, Field(max_length=2_000)] | None = None
+    picture: GivenPicture | None = None
+    like: Annotated[str, Field(max_length=1_000)] | None = None
+    """Id of a product in the index; it is not found itself."""
+    filter: Annotated[str, Field(max_length=10_000)] | None = None
+    """Such as `price < 50 and brand in ("Puma", "Nike")`, see docs/search.md."""
+    facets: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    limit: Annotated[int, Field(ge=1, le=200)] = 10
+    offset: Annotated[int, Field(ge=0, le=10_000)] = 0
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Weight of the vectors; the words have the rest."""
+    rrf_k: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] = 60.0
+    explain: bool = False
+
+
 class Answered(Frozen):
     """Which bundle answered, and what it has seen."""
 
@@ -80,6 +106,19 @@ class Analysis(Frozen):
     """`product` and `reviews` to who answered."""
     error: str | None = None
     error_kind: str | None = None
+
+
+class ReviewAnswers(Frozen):
+    """An answer for each review, in their order: items = ok + failed."""
+
+    items: tuple[ReviewPrediction, ...]
+    ok: int
+    failed: int
+    summary: ProductSummary | None = None
+    """Of all reviews together."""
+    products: tuple[ProductSummary, ...] = ()
+    """Of each product that they name, most reviewed first."""
+    by: Answered
 
 
 class Classified(Frozen):

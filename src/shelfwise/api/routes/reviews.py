@@ -10,31 +10,10 @@ from shelfwise.api.problems import RequestError
 from shelfwise.api.routes.products import Asked
 from shelfwise.api.state import Here, Json, answers, call_of, model_json
 from shelfwise.reviews.rollup import Rollup
-from shelfwise.schema import Frozen, ProductSummary, ReviewPrediction
-from shelfwise.schema.serving import Answered, GivenReview
+from shelfwise.schema import ReviewPrediction
+from shelfwise.schema.serving import GivenReviews, ReviewAnswers
 
 router = APIRouter(tags=["reviews"])
-
-
-class GivenReviews(Frozen):
-    """Reviews of one product or of many."""
-
-    items: tuple[GivenReview, ...]
-    summarize: bool = True
-    """Whether to roll them up, too."""
-
-
-class ReviewAnswers(Frozen):
-    """An answer for each review, in their order: items = ok + failed."""
-
-    items: tuple[ReviewPrediction, ...]
-    ok: int
-    failed: int
-    summary: ProductSummary | None = None
-    """Of all reviews together."""
-    products: tuple[ProductSummary, ...] = ()
-    """Of each product that they name, most reviewed first."""
-    by: Answered
 
 
 @router.post("/v1/reviews/analyze", response_model=ReviewAnswers, responses=answers(404, 415))

@@ -5,34 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field
 
 from shelfwise.api.problems import RequestError
 from shelfwise.api.state import Here, Json, Server, answers, model_json
 from shelfwise.errors import PictureError
-from shelfwise.schema import Frozen, Picture
+from shelfwise.schema import Picture
 from shelfwise.schema.search import SearchPage, SearchRequest
-from shelfwise.schema.serving import GivenPicture
+from shelfwise.schema.serving import GivenSearch
 
 router = APIRouter(tags=["search"])
-
-
-class GivenSearch(Frozen):
-    """What is looked for; by nothing, products are listed."""
-
-    words: Annotated[str, Field(max_length=2_000)] | None = None
-    picture: GivenPicture | None = None
-    like: Annotated[str, Field(max_length=1_000)] | None = None
-    """Id of a product in the index; it is not found itself."""
-    filter: Annotated[str, Field(max_length=10_000)] | None = None
-    """Such as `price < 50 and brand in ("Puma", "Nike")`, see docs/search.md."""
-    facets: Annotated[tuple[str, ...], Field(max_length=20)] = ()
-    limit: Annotated[int, Field(ge=1, le=200)] = 10
-    offset: Annotated[int, Field(ge=0, le=10_000)] = 0
-    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Weight of the vectors; the words have the rest."""
-    rrf_k: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] = 60.0
-    explain: bool = False
 
 
 @router.post("/v1/search", response_model=SearchPage, responses=answers(404, 415))
