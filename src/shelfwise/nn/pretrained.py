@@ -104,6 +104,10 @@ def read_network(kind: Any, path: str, config: Any, **arguments: Any) -> nn.Modu
     if missing:
         raise DataError(f"lacks {len(missing)} weights, such as '{missing[0]}'")
     found: nn.Module = network
+    # They lie in memory as they lie in the file, and on some CPUs (Zen 5) attention and convolutions round
+    # otherwise where weights are not aligned: the same weights would not give the same bits.
+    for weight in (*found.parameters(), *found.buffers()):
+        weight.data = weight.data.clone()
     return found
 
 
