@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -109,7 +108,7 @@ def test_an_explanation_has_a_heat_map_and_words(opened: Opened, stub: Any) -> N
     page.button(key="analyse:explain").click().run()
     assert not page.exception
     assert "Why shirt (90%)" in html(page)
-    assert "Where occlusion sees it" in json.dumps([str(one.proto) for one in page.get("imgs")])
+    assert "Where occlusion sees it" in " ".join(caption for one in page.image for caption in one.captions)
 
 
 def test_products_are_found_filtered_and_paged(opened: Opened, api_url: str) -> None:
