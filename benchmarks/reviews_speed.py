@@ -37,7 +37,8 @@ from shelfwise.config import ReviewData
 from shelfwise.data.review_tokens import TextReader, load_tokenizer, padded, review_text
 from shelfwise.data.reviews import read_reviews
 from shelfwise.enrich.summarize import summarize
-from shelfwise.predict.review_backend import OnnxReviewBackend, Precision, batches, pad_id
+from shelfwise.predict.onnx_backend import Precision
+from shelfwise.predict.review_backend import OnnxReviewBackend, batches, pad_id
 from shelfwise.predict.reviews import CHUNK, ReviewPredictor
 from shelfwise.schema import Review
 

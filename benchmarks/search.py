@@ -11,29 +11,30 @@ results/bench/search.json.
 
 from __future__ import annotations
 
-import in_turn  # keeps to one core before anything starts threads
+import os
 
-CORE = in_turn.stay_on_one_core()
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before numpy starts threads
 
-import argparse  # noqa: E402
-import hashlib  # noqa: E402
-import json  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import argparse
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import numpy as np  # noqa: E402
-import record  # noqa: E402
-from title_vectors import DIMENSION, base_vectors, batches, jittered, titles, unit  # noqa: E402
+import in_turn
+import numpy as np
+import record
+from title_vectors import DIMENSION, base_vectors, batches, jittered, titles, unit
 
-from shelfwise.schema.search import SearchRequest  # noqa: E402
-from shelfwise.search.index import OpenedIndex  # noqa: E402
-from shelfwise.search.lance_table import StoredProduct  # noqa: E402
-from shelfwise.search.selection import Selection  # noqa: E402
-from shelfwise.search.writer import open_writer  # noqa: E402
+from shelfwise.schema.search import SearchRequest
+from shelfwise.search.index import OpenedIndex
+from shelfwise.search.lance_table import StoredProduct
+from shelfwise.search.selection import Selection
+from shelfwise.search.writer import open_writer
 
 SHARES = (0.01, 0.1, 0.5, 1.0)
 BRANDS = tuple(f"Brand {letter}" for letter in "ABCDEFGHIJKLMNOP")
@@ -186,13 +187,14 @@ def main() -> None:
     parser.add_argument("--lance", action="store_true", help="LanceDB's full text beside ours")
     parser.add_argument("--out", type=Path, default=record.FOLDER)
     given = parser.parse_args()
+    core = in_turn.stay_on_one_core()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "index"
         said, vectors, made = build(folder, given.products, given.minilm, given.seed)
         began = time.perf_counter()
         index = OpenedIndex.open(folder)
         made["open_s"] = time.perf_counter() - began
-        values: dict[str, Any] = {"products": given.products, "seed": given.seed, "core": CORE, "build": made}
+        values: dict[str, Any] = {"products": given.products, "seed": given.seed, "core": core, "build": made}
         values["filters"] = {}
         for share in SHARES:
             asked = questions(said, vectors, share, given.queries, given.seed + 1)

@@ -12,31 +12,32 @@ results/bench/search_million.json (or -noise).
 
 from __future__ import annotations
 
+import os
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before numpy starts threads
+
+import argparse
+import hashlib
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
 import in_turn
+import numpy as np
+import record
+from title_vectors import DIMENSION, base_vectors, batches, gaussian, jittered, titles
 
-CORE = in_turn.stay_on_one_core()
-
-import argparse  # noqa: E402
-import hashlib  # noqa: E402
-import json  # noqa: E402
-import resource  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
-
-import numpy as np  # noqa: E402
-import record  # noqa: E402
-from title_vectors import DIMENSION, base_vectors, batches, gaussian, jittered, titles  # noqa: E402
-
-from shelfwise.schema.search import SearchRequest  # noqa: E402
-from shelfwise.search.index import OpenedIndex  # noqa: E402
-from shelfwise.search.lance_table import StoredProduct  # noqa: E402
-from shelfwise.search.recall import exact_nearest  # noqa: E402
-from shelfwise.search.view_build import EXACT_BELOW  # noqa: E402
-from shelfwise.search.writer import open_writer  # noqa: E402
+from shelfwise.schema.search import SearchRequest
+from shelfwise.search.index import OpenedIndex
+from shelfwise.search.lance_table import StoredProduct
+from shelfwise.search.recall import exact_nearest
+from shelfwise.search.view_build import EXACT_BELOW
+from shelfwise.search.writer import open_writer
 
 SHARES = (0.01, 0.1, 0.5, 1.0)
 TOP = 10
@@ -183,6 +184,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=record.FOLDER)
     parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    core = in_turn.stay_on_one_core()
     if given.build is not None:
         build(given.build, given)
         return
@@ -195,7 +197,7 @@ def main() -> None:
         values: dict[str, Any] = {
             "products": given.products,
             "seed": given.seed,
-            "core": CORE,
+            "core": core,
             "build": json.loads(done.stdout),
             "faiss": {"M": LINKS, "efConstruction": EFFORT},
             "filters": {},

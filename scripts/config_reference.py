@@ -64,26 +64,33 @@ def _sections(
             below = f"{path}.{name}".lstrip(".")
             inner += _other_defaults(kind, below, texts) or _sections(kind, below, texts, value)
             continue
-        choices = _type(kind)
-        told = (texts.get((kind.__name__, name)) for kind in model.__mro__)  # or where it is inherited from
-        text = next(filter(None, told), "").replace("|", "\\|")
-        rows.append(f"| `{name}` | {choices} | {_default(value)} | {text} |")
+        rows.append(_row(model, name, value, texts))
     intro = " ".join(texts[model.__name__, ""].split())
-    table = "\n".join(["| key | type | default | |", "| --- | --- | --- | --- |", *rows])
-    return [f"\n## {title}\n\n{intro}\n\n{table}\n", *inner]
+    return [f"\n## {title}\n\n{intro}\n\n{_table(rows)}", *inner]
+
+
+def _row(model: type[BaseModel], name: str, value: Any, texts: dict[tuple[str, str], str]) -> str:
+    told = (texts.get((kind.__name__, name)) for kind in model.__mro__)  # or where it is inherited from
+    text = next(filter(None, told), "").replace("|", "\\|")
+    return f"| `{name}` | {_type(model.model_fields[name].annotation)} | {_default(value)} | {text} |"
+
+
+def _table(rows: list[str]) -> str:
+    return "\n".join(["| key | type | default | |", "| --- | --- | --- | --- |", *rows, ""])
 
 
 def _other_defaults(kind: type[BaseModel], path: str, texts: dict[tuple[str, str], str]) -> list[str]:
-    """A table whose keys are told elsewhere: what is preset here to something else."""
+    """A table whose keys are told elsewhere: what is preset here to something else, and what is only here."""
     base = kind.__base__
     if base is None or not issubclass(base, BaseModel) or "optimizer" not in base.model_fields:
         return []
-    pairs = {
-        name: (field.default, base.model_fields[name].default) for name, field in kind.model_fields.items()
-    }
+    fields, others = kind.model_fields, base.model_fields
+    pairs = {name: (fields[name].default, others[name].default) for name in others}
     rows = [f"| `{name}` | {_default(here)} |" for name, (here, other) in pairs.items() if here != other]
     if not rows:
-        return [f"\n## [{path}]\n\n{' '.join(texts[kind.__name__, ''].split())}\n"]
+        own = [_row(kind, name, field.default, texts) for name, field in fields.items() if name not in others]
+        more = [f"\n{_table(own)}"] if own else []
+        return [f"\n## [{path}]\n\n{' '.join(texts[kind.__name__, ''].split())}\n", *more]
     table = "\n".join(["| key | default here |", "| --- | --- |", *rows])
     return [f"\n## [{path}]\n\nAs for pictures, with other defaults.\n\n{table}\n"]
 

@@ -54,7 +54,7 @@ def test_no_file_of_a_bundle_is_a_pickle(tiny_bundle: Path) -> None:
     names = {path.name for path in tiny_bundle.iterdir()}
     assert names == {
         *("README.md", "bundle.json", "config.json", "journal.jsonl"),
-        *("model.safetensors", "picture.onnx", "text.onnx"),
+        *("model.safetensors", "picture.onnx", "picture.int8.onnx", "picture.ranges.json", "text.onnx"),
     }
     for path in tiny_bundle.iterdir():
         start = path.read_bytes()[:4]

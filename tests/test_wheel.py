@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -11,6 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from shelfwise.bundle import slim
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "shelfwise"
@@ -24,10 +27,23 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def source(tiny_bundle: Path, tiny_reviews_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a wheel is built from, with default bundles: tiny ones, since a checkout may have none."""
+    folder = tmp_path_factory.mktemp("source")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, folder / name)
+    target = folder / "src" / "shelfwise"
+    shutil.copytree(PACKAGE, target, ignore=shutil.ignore_patterns("__pycache__", "bundles"))
+    for name, whole in (("pictures", tiny_bundle), ("reviews", tiny_reviews_bundle)):
+        slim(whole, target / "bundles" / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dist")
     done = run(
-        sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, cwd=folder
+        sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source, cwd=folder
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return next(folder.glob("*.whl"))
@@ -50,13 +66,11 @@ def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
+def test_the_wheel_holds_every_file_of_the_package(wheel: Path, source: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
-    wanted = {
-        f"shelfwise/{path.relative_to(PACKAGE)}"
-        for path in PACKAGE.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    package = source / "src" / "shelfwise"
+    wanted = {f"shelfwise/{path.relative_to(package)}" for path in package.rglob("*") if path.is_file()}
+    assert "shelfwise/bundles/pictures/picture.int8.onnx" in wanted
     assert wanted <= held, wanted - held
     assert any(name.endswith("licenses/LICENSE") for name in held)
     assert not [name for name in held if name.startswith(("tests", "benchmarks"))]
@@ -82,3 +96,23 @@ def test_the_installed_command_predicts(clean: Path, tiny_bundle: Path) -> None:
     said = [json.loads(line) for line in answer.stdout.splitlines()]
     assert [each["id"] for each in said] == [str(path) for path in pictures]
     assert {each["status"] for each in said} == {"ok"}
+
+
+def test_the_default_bundles_answer_where_they_are_installed(clean: Path) -> None:
+    code = """
+import numpy as np
+from shelfwise.bundle import default_bundle
+from shelfwise.predict import Predictor
+from shelfwise.predict.reviews import ReviewPredictor
+from shelfwise.schema import Review
+pictures = Predictor.load(default_bundle("pictures"), threads=1, precision="int8")
+reviews = ReviewPredictor.load(default_bundle("reviews"), threads=1, precision="int8")
+print(pictures.probabilities(np.zeros((1, 28, 28, 1), np.uint8)).shape)
+print(reviews.predict([Review(id="a", text="It fits well.")])[0].status)
+print(default_bundle("pictures"))
+"""
+    answer = run(clean / "bin" / "python", "-c", code, cwd=clean)
+    assert answer.returncode == 0, answer.stderr
+    shape, status, where = answer.stdout.splitlines()
+    assert (shape, status) == ("(1, 4)", "ok")
+    assert Path(where).is_relative_to(clean)

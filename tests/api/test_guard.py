@@ -14,6 +14,7 @@ import pytest
 from shelfwise.api.app import check_exposure
 from shelfwise.api.guard import Guard
 from shelfwise.api.keys import add_key
+from shelfwise.api.logs import JsonLines, TextLines
 from shelfwise.api.metrics import Metrics
 from shelfwise.config.serving import LimitsConfig, ServeConfig
 from shelfwise.errors import ConfigError
@@ -144,19 +145,25 @@ def test_what_is_counted_is_on_the_metrics_page(served: Callable[..., Any]) -> N
     assert 'shelfwise_model_info{model="reviews",task="reviews"' in page
 
 
+@pytest.mark.parametrize("form", ["json", "text"])
 def test_the_log_has_the_request_and_nothing_of_what_was_asked(
-    api: Any, caplog: pytest.LogCaptureFixture
+    served: Callable[..., Any],
+    form: str,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from shelfwise.api.logs import JsonLines
-
+    api = served("reviews", log=form)
     with caplog.at_level(logging.INFO, "shelfwise.api"):
         api.post("/v1/reviews/analyze", json={"items": [{"text": "confidential words"}]})
-    record = next(record for record in caplog.records if record.getMessage() == "request")
-    told = json.loads(JsonLines().format(record))
+    if form == "json":
+        line = capfdbinary.readouterr().err.splitlines()[-1].decode()
+    else:
+        line = JsonLines().format(next(each for each in caplog.records if each.getMessage() == "request"))
+        assert "route=/v1/reviews/analyze" in TextLines().format(caplog.records[-1])
+    told = json.loads(line)
     assert told["route"] == "/v1/reviews/analyze"
-    assert told["status"] == 200
-    assert told["items"] == 1
-    assert "confidential" not in json.dumps(told)
+    assert (told["status"], told["items"], told["level"]) == (200, 1, "info")
+    assert "confidential" not in line
 
 
 def test_beyond_this_machine_a_key_is_needed_unless_said(tmp_path: Path) -> None:

@@ -116,7 +116,6 @@ def test_what_a_user_can_mend_is_one_line_and_exit_code_2(
         ((bundle, "nowhere.csv", "--out", "a.csv"), "nowhere.csv"),
         ((tiny_bundle, "--text", "good"), "is a pictures bundle: --text is for reviews bundles"),
         ((tiny_bundle, "--title", "good"), "is a pictures bundle: --title is for reviews bundles"),
-        ((tiny_bundle, "shoe.jpg", "--int8"), "is a pictures bundle: --int8 is for reviews bundles"),
         ((tiny_bundle,), "is a pictures bundle: name pictures"),
     ):
         code, out, err = run("predict", *arguments)

@@ -101,7 +101,7 @@ def test_a_catalogue_is_answered_row_by_row(
     ("arguments", "said"),
     [
         ((), "name pictures, a --title, or both"),
-        (("--text", "Good."), "--text and --int8 are for reviews bundles"),
+        (("--text", "Good."), "--text is for reviews bundles"),
         (("shop.csv",), "is a catalogue: add --out"),
         (("shop.csv", "--title", "Shoe", "--out", "a.csv"), "--title is of one product"),
         (("shop.csv", "--out", "a.txt"), "expected a .parquet or .csv file"),

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from shelfwise.bundle import Bundle, ProductsBundle
 from shelfwise.data.catalog import read_catalog
+from shelfwise.explain import gradients
 from shelfwise.explain.asked_product import AskedProduct
+from shelfwise.explain.feature_maps import FeatureMap
 from shelfwise.explain.gradients import (
     OpenNetwork,
     contrast_of,
@@ -24,7 +26,7 @@ from shelfwise.explain.gradients import (
     value_of,
 )
 from shelfwise.explain.maps import smooth
-from shelfwise.explain.networks import OpenProduct, open_classifier
+from shelfwise.explain.networks import OpenProduct, open_classifier, open_product_net
 from shelfwise.explain.question import Question, question_about
 from shelfwise.nn.towers import Normalize
 from shelfwise.predict.products import ProductPredictor
@@ -50,7 +52,7 @@ class Small(nn.Module):
 
 def opened(*, linear: bool) -> OpenNetwork:
     model = Small(linear=linear).requires_grad_(False)
-    return OpenNetwork(model, model.normalize, model.conv)
+    return OpenNetwork(model, model.normalize, FeatureMap(model.conv))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def pixels() -> np.ndarray:
 def test_of_a_linear_network_one_step_is_exact(pixels: np.ndarray) -> None:
     network = opened(linear=True)
     one, many = (
-        integrated_gradients(network, contrast_of(Question(1, 3)), pixels, 255, steps) for steps in (1, 32)
+        integrated_gradients(network, [contrast_of(Question(1, 3))], pixels, 255, steps) for steps in (1, 32)
     )
     assert one == pytest.approx(many, abs=1e-5)
 
@@ -69,7 +71,7 @@ def test_of_a_linear_network_one_step_is_exact(pixels: np.ndarray) -> None:
 @pytest.mark.parametrize("linear", [True, False])
 def test_attributions_add_up_to_the_change_from_a_blank_picture(pixels: np.ndarray, linear: bool) -> None:
     network, value = opened(linear=linear), value_of(Question(2, 0))
-    found = integrated_gradients(network, value, pixels, 255, 256)
+    (found,) = integrated_gradients(network, [value], pixels, 255, 256)
     blank = torch.full((2, 8, 6, 1), 255, dtype=torch.uint8)
     change = value(network.logits(torch.from_numpy(pixels))) - value(network.logits(blank))
     assert found.sum(axis=(1, 2)) == pytest.approx(change.numpy(), abs=2e-3)
@@ -86,9 +88,32 @@ def test_grad_cam_is_the_paper_s_sum(pixels: np.ndarray) -> None:
     for feature in range(3):
         expected += gradient[:, feature].mean((1, 2))[:, None, None] * maps[:, feature]
     expected = F.interpolate(expected.relu()[:, None], size=(8, 6), mode="bilinear")[:, 0]
-    assert grad_cam(network, contrast_of(Question(1, 0)), pixels) == pytest.approx(
+    assert grad_cam(network, [contrast_of(Question(1, 0))], pixels)[0] == pytest.approx(
         expected.detach().numpy(), abs=1e-6
     )
+
+
+@pytest.mark.parametrize("at_once", [1, 300, gradients.AT_ONCE])
+def test_many_values_and_steps_together_are_each_alone(
+    pixels: np.ndarray, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradients, "AT_ONCE", at_once)
+    network, values = opened(linear=False), [value_of(Question(2, 0)), contrast_of(Question(2, 0))]
+    blank = torch.full((1, 8, 6, 1), 255, dtype=torch.uint8)
+    found, cams = integrated_gradients(network, values, pixels, 255, 7), grad_cam(network, values, pixels)
+    for place, value in enumerate(values):
+        for number, picture in enumerate(torch.from_numpy(pixels)):
+            start, end = network.normalize(blank)[0], network.normalize(picture[None])[0]
+            expected = torch.zeros_like(end)
+            for step in range(7):
+                x = (start + (step + 0.5) / 7 * (end - start)).requires_grad_()
+                assert isinstance(network.logits, Small)
+                logits = network.logits.head(F.relu(network.logits.conv(x[None])).mean((2, 3)))
+                expected += torch.autograd.grad(value(logits).sum(), x)[0] / 7
+            expected = (expected * (end - start)).sum(0).detach()
+            assert found[place, number] == pytest.approx(expected.numpy(), abs=1e-5)
+            alone = grad_cam(network, [value], pixels[number][None])[0, 0]
+            assert cams[place, number] == pytest.approx(alone, abs=1e-6)
 
 
 def test_log_odds_are_those_of_the_probabilities() -> None:
@@ -112,18 +137,18 @@ def test_a_products_bundle_is_complete_and_answers_as_predict_does(
     product = first.model_copy(update={"images": first.images + other.images})
     asked = AskedProduct(predictor, product, products_table.parent, "colour")
     question = question_about(asked.info.paths, asked.whole, None)
-    network = OpenProduct(bundle, asked.given).of_picture(1, "colour")
+    network = OpenProduct(bundle, asked.given, open_product_net(bundle)).of_picture(1, "colour")
     assert network is not None
     pixels = asked.pixels[1][None]
     torch_side = network.logits(torch.from_numpy(pixels)).softmax(1).numpy()[0]
     said = predictor.predict([product], products_table.parent)
     assert torch_side.max() == pytest.approx(next(said).targets["colour"].top[0].probability, abs=1e-4)
     assert asked.of_pictures(1, pixels)[0] == pytest.approx(asked.whole, rel=1e-4)
-    found = integrated_gradients(network, value_of(question), pixels, 255, 128)
+    (found,) = integrated_gradients(network, [value_of(question)], pixels, 255, 128)[:, 0]
     blank = np.full_like(pixels, 255)
     change = question.value(asked.whole[None]) - question.value(asked.of_pictures(1, blank))
     assert found.sum() == pytest.approx(change[0], abs=0.05 * abs(change[0]) + 0.01)
-    assert smooth(found, 2.0).sum() == pytest.approx(found.sum(), abs=1e-4)
+    assert smooth(found[None], 2.0).sum() == pytest.approx(found.sum(), abs=1e-4)
 
 
 def test_a_pictures_bundle_is_opened_too(tiny_bundle: Path, drawn_pictures: Callable[..., Any]) -> None:
@@ -132,9 +157,9 @@ def test_a_pictures_bundle_is_opened_too(tiny_bundle: Path, drawn_pictures: Call
     assert network is not None
     pixels = drawn_pictures(3).images
     value = value_of(Question(0, 1))
-    found = integrated_gradients(network, value, pixels, 0, 64)
+    (found,) = integrated_gradients(network, [value], pixels, 0, 64)
     change = value(network.logits(torch.from_numpy(pixels))) - value(
         network.logits(torch.zeros(pixels.shape, dtype=torch.uint8))
     )
     assert found.sum(axis=(1, 2)) == pytest.approx(change.numpy(), rel=0.05, abs=0.05)
-    assert grad_cam(network, value, pixels).shape == (3, 28, 28)
+    assert grad_cam(network, [value], pixels).shape == (1, 3, 28, 28)

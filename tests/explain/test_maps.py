@@ -65,7 +65,13 @@ def test_occlusion_finds_the_place_that_counts() -> None:
     def darkness(versions: np.ndarray) -> np.ndarray:
         return (200.0 - versions.reshape(len(versions), -1)).clip(0).sum(1)
 
-    one = occlusion(darkness, pictures[0], 200)
+    (one, twice) = occlusion(
+        lambda versions: darkness(versions)[:, None],
+        [lambda logits: logits[:, 0], lambda logits: 2 * logits[:, 0]],
+        pictures[0],
+        200,
+    )
+    assert twice == pytest.approx(2 * one)
     assert 4 <= one.argmax() // 20 < 8
     assert one[15, 15] == 0
     assert occlusions(darkness, pictures, 200)[0] == pytest.approx(one)

@@ -39,7 +39,7 @@ def test_a_bundle_knows_its_training_products(tiny_products_bundle: Path) -> Non
     assert why_none(bundle) is None
     known = read_known_products(bundle.path / NEIGHBOURS)
     assert len(known) == bundle.meta.info["rows"]["train"]
-    near = nearest_products(bundle, known.vectors[5])
+    near = nearest_products(bundle, known, known.vectors[5])
     assert near[0].id == known.ids[5]
     assert near[0].similarity == pytest.approx(1, abs=1e-3)
     assert near[0].label == known.titles[5].split()[3]

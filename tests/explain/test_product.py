@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_products import products_config
 
 from shelfwise.bundle import ProductsBundle
 from shelfwise.errors import DataError
-from shelfwise.explain.product import explain_product
+from shelfwise.explain.product import ProductExplainer
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Picture, Product
 from shelfwise.schema.explanation import Explanation
@@ -44,7 +47,7 @@ def test_it_explains_the_answer_of_predict_and_its_parts_add_up(
     bundle: ProductsBundle, products_table: Path, names: list[str], title: str | None
 ) -> None:
     given = product(products_table, *names, title=title)
-    found = explain_product(bundle, given, threads=1)
+    found = ProductExplainer(bundle, 1).explain(given)
     said = found.explanation
     answer = next(ProductPredictor.load(bundle.path).predict([given], Path()))
     assert said.label == answer.targets["category"].labels[-1] == "shoe"
@@ -64,49 +67,69 @@ def test_it_explains_the_answer_of_predict_and_its_parts_add_up(
 
 
 def test_the_word_that_names_the_class_weighs_most(bundle: ProductsBundle) -> None:
-    said = explain_product(bundle, Product(id="p", title=TITLE)).explanation
+    said = ProductExplainer(bundle, 1).explain(Product(id="p", title=TITLE)).explanation
     assert max(said.words, key=lambda word: word.weight).text == "shoe"
-    alone = explain_product(bundle, Product(id="p", title="shoe")).explanation
+    alone = ProductExplainer(bundle, 1).explain(Product(id="p", title="shoe")).explanation
     assert alone.words[0].probability == alone.prior  # without its only word nothing is known
 
 
 def test_another_target_and_another_class_can_be_asked_for(
     bundle: ProductsBundle, products_table: Path
 ) -> None:
-    said = explain_product(bundle, product(products_table, "p0002"), target="colour").explanation
+    said = ProductExplainer(bundle, 1).explain(product(products_table, "p0002"), target="colour").explanation
     assert said.label in ("red", "blue", "green", "black")
-    other = explain_product(bundle, product(products_table, "p0002"), label="bag").explanation
+    other = ProductExplainer(bundle, 1).explain(product(products_table, "p0002"), label="bag").explanation
     assert (other.label, other.answer.label) == ("bag", "shoe")
     assert other.rival is not None
     assert other.rival.label == "shoe"
     with pytest.raises(DataError, match="--target 'size' is none of the bundle's: category, colour"):
-        explain_product(bundle, product(products_table), target="size")
+        ProductExplainer(bundle, 1).explain(product(products_table), target="size")
 
 
 def test_a_picture_that_cannot_be_used_is_named_or_left_out(bundle: ProductsBundle) -> None:
     gone = Product(id="gone.png", images=(Picture(path="gone.png"),))
     with pytest.raises(DataError, match=r"'gone.png' not found"):
-        explain_product(bundle, gone)
-    said = explain_product(bundle, gone.model_copy(update={"title": TITLE})).explanation
+        ProductExplainer(bundle, 1).explain(gone)
+    said = ProductExplainer(bundle, 1).explain(gone.model_copy(update={"title": TITLE})).explanation
     assert said.warnings == ("picture_skipped",)
     assert said.missing["maps"] == "there is no picture"
 
 
+def test_an_explainer_reads_its_bundle_once_and_explains_from_many_threads(
+    bundle: ProductsBundle, products_table: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(bundle.path, tmp_path / "copy")
+    explainer = ProductExplainer.load(copy, threads=1)
+    shutil.rmtree(copy)
+    given = [product(products_table, f"p000{k}", title=title) for k in (2, 6) for title in (TITLE, None)]
+    alone = [explainer.explain(one) for one in given]
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(explainer.explain, given * 2))
+    assert torch.get_num_threads() == threads
+    for one, other in zip(alone * 2, together, strict=True):
+        assert other.explanation.label == one.explanation.label
+        assert other.explanation.modalities == pytest.approx(one.explanation.modalities, abs=1e-5)
+        for name, values in one.maps.items():
+            assert other.maps[name] == pytest.approx(values, abs=1e-4)
+
+
 def test_words_look_at_places_of_pictures(attentive: ProductsBundle, products_table: Path) -> None:
     given = product(products_table, "p0002", "p0006", title="Elder's Red shoe")
-    said = explain_product(attentive, given, threads=1).explanation
+    said = ProductExplainer(attentive, 1).explain(given).explanation
     assert [word.text for word in said.gaze] == ["Elder's", "Red", "shoe"]
     for word in said.gaze:
         shares = np.array(word.pictures)
         assert shares.shape == (2, 3, 3)
         assert shares.sum() == pytest.approx(1, abs=1e-5)
-    alone = explain_product(attentive, Product(id="p", title=TITLE)).explanation
+    alone = ProductExplainer(attentive, 1).explain(Product(id="p", title=TITLE)).explanation
     assert "a title and a picture" in alone.missing["attention"]
 
 
 def test_a_bundle_that_looks_at_pictures_alone_says_so(products_table: Path, tmp_path: Path) -> None:
     config = products_config(products_table, fusion={"kind": "picture"}, train={"epochs": 1})
-    said = explain_product(train_products(config, tmp_path), product(products_table, "p0002")).explanation
+    explainer = ProductExplainer(train_products(config, tmp_path), 1)
+    said = explainer.explain(product(products_table, "p0002")).explanation
     assert set(said.modalities) == {"picture"}
     assert "does not read the title" in said.missing["words"]
 
@@ -118,7 +141,8 @@ def test_several_values_at_once_have_no_rival(products_table: Path, tmp_path: Pa
         train={"epochs": 1},
     )
     bundle = train_products(config, tmp_path)
-    said = explain_product(bundle, product(products_table, "p0002"), target="tags", label="red").explanation
+    given = product(products_table, "p0002")
+    said = ProductExplainer(bundle, 1).explain(given, target="tags", label="red").explanation
     assert said.rival is None
     assert "none is a rival" in said.missing["contrast"]
     assert {one.asks for one in said.pictures[0].maps} == {"class", "edges"}

@@ -26,8 +26,10 @@ def test_spans_are_of_the_text_as_typed() -> None:
     assert word_spans("") == word_spans(" - ! ") == []
 
 
-def test_words_are_cut_out_and_all_else_stays() -> None:
-    assert without("a b, c", [(0, 1), (5, 6)]) == " b, "
+def test_words_are_cut_out_with_the_space_beside_them_and_all_else_stays() -> None:
+    assert without("a b, c", [(0, 1), (5, 6)]) == "b,"
+    assert [without("a b, c", [span]) for span in ((0, 1), (2, 3), (5, 6))] == ["b, c", "a , c", "a b,"]
+    assert without("red  shoe", [(0, 3), (5, 9)]) == ""
 
 
 def test_a_weight_is_how_far_the_log_odds_fall() -> None:

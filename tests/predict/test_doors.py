@@ -38,8 +38,8 @@ def products(table: Path) -> list[Product]:
         return [Product(id=row["id"], images=(Picture(path=row["image"]),)) for row in csv.DictReader(file)]
 
 
-def by_predictor(bundle: Path, table: Path, backend: Any = "onnx") -> Answers:
-    predictor = Predictor.load(bundle, threads=1, backend=backend)
+def by_predictor(bundle: Path, table: Path, backend: Any = "onnx", precision: Any = "fp32") -> Answers:
+    predictor = Predictor.load(bundle, threads=1, backend=backend, precision=precision)
     return [a.model_dump() for a in predictor.predict(products(table), image_root=table.parent)]
 
 
@@ -58,17 +58,18 @@ def by_stream(bundle: Path, table: Path) -> Answers:
     return [a.model_dump() for a in predictor.stream(iter(products(table)), image_root=table.parent)]
 
 
-def by_files(bundle: Path, table: Path) -> Answers:
+def by_files(bundle: Path, table: Path, *options: str) -> Answers:
     files = [str(table.parent / str(product.images[0].path)) for product in products(table)]
-    result = CliRunner().invoke(app, ["predict", str(bundle), *files, "--json", "--max-errors", "1"])
+    words = ["predict", str(bundle), *files, "--json", "--max-errors", "1", *options]
+    result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     answers: Answers = [json.loads(line) for line in result.stdout.splitlines()]
     return [{**answer, "id": Path(answer["id"]).stem} for answer in answers]
 
 
-def by_parquet(bundle: Path, table: Path) -> Answers:
+def by_parquet(bundle: Path, table: Path, *options: str) -> Answers:
     out = table.parent / "answers" / "answers.parquet"
-    arguments = ["predict", str(bundle), str(table), "--out", str(out), "--max-errors", "1"]
+    arguments = ["predict", str(bundle), str(table), "--out", str(out), "--max-errors", "1", *options]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     rows: Answers = parquet.read_table(out).to_pylist()
@@ -97,12 +98,36 @@ DOORS: dict[str, Callable[[Path, Path], Answers]] = {
     "csv": by_csv,
     "torch": lambda bundle, table: by_predictor(bundle, table, "torch"),
 }
+INT8_DOORS: dict[str, Callable[[Path, Path], Answers]] = {
+    "files": lambda bundle, table: by_files(bundle, table, "--int8"),
+    "parquet": lambda bundle, table: by_parquet(bundle, table, "--int8"),
+}
 
 
 @pytest.mark.parametrize("door", DOORS)
 def test_one_row_gives_one_answer_through_every_door(tiny_bundle: Path, table: Path, door: str) -> None:
     expected = by_predictor(tiny_bundle, table)
     found = DOORS[door](tiny_bundle, table)
+    compare(expected, found, 1e-4 if door == "torch" else 1e-6)
+
+
+@pytest.mark.parametrize("door", INT8_DOORS)
+def test_one_row_gives_one_answer_in_8_bits_too(tiny_bundle: Path, table: Path, door: str) -> None:
+    expected = by_predictor(tiny_bundle, table, precision="int8")
+    compare(expected, INT8_DOORS[door](tiny_bundle, table), 1e-6)
+    floats = by_predictor(tiny_bundle, table)
+    assert [row["label"] for row in expected] == [row["label"] for row in floats]
+    assert expected != floats
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_openvino_gives_the_same_answers(tiny_bundle: Path, table: Path, precision: str) -> None:
+    pytest.importorskip("openvino", reason="needs the extra 'openvino'")
+    expected = by_predictor(tiny_bundle, table, precision=precision)
+    compare(expected, by_predictor(tiny_bundle, table, "openvino", precision), 1e-4)
+
+
+def compare(expected: Answers, found: Answers, tolerance: float) -> None:
     assert (
         [row["id"] for row in found] == [row["id"] for row in expected] == [f"p{i:04}" for i in range(ROWS)]
     )
@@ -113,7 +138,7 @@ def test_one_row_gives_one_answer_through_every_door(tiny_bundle: Path, table: P
         assert bool(other["error"]) == (one["status"] == "failed")
         assert [score["label"] for score in other["top"]] == [score["label"] for score in one["top"]]
         probabilities = [[score["probability"] for score in row["top"]] for row in (one, other)]
-        assert np.allclose(*probabilities, atol=1e-4 if door == "torch" else 1e-6)
+        assert np.allclose(*probabilities, atol=tolerance)
 
 
 def test_the_catalogue_has_what_the_doors_must_agree_on(tiny_bundle: Path, table: Path) -> None:

@@ -56,7 +56,7 @@ def test_what_has_no_vector_says_why_and_fails_alone(
     found = embedder.embed(some, tmp_path)
     assert [isinstance(one, NoVector) for one in found] == [True, False, True, False, True]
     kinds = [one.kind for one in found if isinstance(one, NoVector)]
-    assert kinds == ["nothing_known", "picture_corrupt", "picture_missing"]
+    assert kinds == ["nothing_known", "not_a_picture", "picture_missing"]
     assert isinstance(embedder.ask("red shoe", bad[0], tmp_path), NoVector)
     assert isinstance(embedder.ask(None, None), NoVector)
 

@@ -89,9 +89,9 @@ def product(shop: Path, subset: tuple[str, ...]) -> Product:
     )
 
 
-def by_predictor(bundle: Path, shop: Path, backend: Any = "onnx") -> Answers:
+def by_predictor(bundle: Path, shop: Path, backend: Any = "onnx", precision: Any = "fp32") -> Answers:
     """All at once."""
-    predictor = ProductPredictor.load(bundle, threads=1, backend=backend)
+    predictor = ProductPredictor.load(bundle, threads=1, backend=backend, precision=precision)
     found = predictor.predict([product(shop, subset) for subset in SUBSETS], shop.parent, top=ALL)
     return {answer.id: answer.model_dump() for answer in found}
 
@@ -110,7 +110,7 @@ def by_ones(bundle: Path, shop: Path) -> Answers:
     return found
 
 
-def by_command(bundle: Path, shop: Path) -> Answers:
+def by_command(bundle: Path, shop: Path, *options: str) -> Answers:
     """`predict BUNDLE FILE --title --field --json`."""
     found = {}
     for subset in SUBSETS:
@@ -118,7 +118,8 @@ def by_command(bundle: Path, shop: Path) -> Answers:
         words += ["--title", TITLE] if "text" in subset else []
         if "table" in subset:
             words += [word for name, value in FIELDS.items() for word in ("--field", f"{name}={value}")]
-        result = CliRunner().invoke(app, ["predict", str(bundle), *words, "--json", "--top", str(ALL)])
+        words += ["--json", "--top", str(ALL), *options]
+        result = CliRunner().invoke(app, ["predict", str(bundle), *words])
         assert result.exit_code == 0, result.output
         found[named(subset)] = json.loads(result.stdout)
     return found
@@ -190,7 +191,25 @@ DOORS: dict[str, Callable[[Path, Path], Answers]] = {
 
 @pytest.mark.parametrize("door", DOORS)
 def test_one_product_gives_one_answer_through_every_door(bundle: Path, shop: Path, door: str) -> None:
-    expected, found = by_predictor(bundle, shop), DOORS[door](bundle, shop)
+    compare(by_predictor(bundle, shop), DOORS[door](bundle, shop))
+
+
+def test_one_product_gives_one_answer_in_8_bits_too(bundle: Path, shop: Path) -> None:
+    expected = by_predictor(bundle, shop, precision="int8")
+    compare(expected, by_command(bundle, shop, "--int8"))
+    floats = by_predictor(bundle, shop)
+    assert expected["picture"] != floats["picture"]
+    assert expected["text"] == floats["text"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_openvino_gives_the_same_answers(bundle: Path, shop: Path, precision: str) -> None:
+    pytest.importorskip("openvino", reason="needs the extra 'openvino'")
+    expected = by_predictor(bundle, shop, precision=precision)
+    compare(expected, by_predictor(bundle, shop, "openvino", precision))
+
+
+def compare(expected: Answers, found: Answers) -> None:
     assert list(found) == list(expected) == [named(subset) for subset in SUBSETS]
     for subset in SUBSETS:
         one, other = expected[named(subset)], found[named(subset)]

@@ -47,7 +47,7 @@ def test_damaged_onnx_files_are_written_afresh(copy: Path, tiny_bundle: Path) ->
     assert (copy / "README.md").read_text() == f"# {after.label}\nEdited by its owner.\n"
     assert after.meta.created == before.meta.created
     assert after.meta.info["training"] == before.meta.info["training"]
-    assert set(after.meta.info["parity"]) == {"picture", "text"}
+    assert set(after.meta.info["parity"]) == {"picture", "picture.int8", "text"}
     assert after.meta.files == Bundle.open(copy).meta.files
     assert [path.name for path in copy.parent.iterdir()] == ["bundle"]
 
@@ -61,7 +61,7 @@ def test_an_export_that_differs_from_torch_leaves_the_bundle_alone(
     def tampered(module: torch.nn.Module, *rest: object, **named: object) -> None:
         export(module, *rest, **named)  # type: ignore[arg-type]
         with torch.no_grad():
-            module.get_parameter("classifier.head.weight").mul_(1.5)
+            module.get_parameter("model.classifier.head.weight").mul_(1.5)
 
     monkeypatch.setattr(package, "export_onnx", tampered)
     with pytest.raises(BundleError, match=r"picture\.onnx' differs from the model"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,13 @@ from small_products import products_config
 
 from shelfwise.bundle import ProductsBundle, open_bundle
 from shelfwise.data.catalog import read_catalog
-from shelfwise.errors import BundleError, ConfigError, ErrorBudgetError, TrainingError
+from shelfwise.errors import BundleError, ConfigError, DataError, ErrorBudgetError, TrainingError
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Picture, Product
 from shelfwise.train.fit import Watch
+from shelfwise.train.product_inputs import fingerprint, load_product_inputs
 from shelfwise.train.products import train_products
+from shelfwise.train.start import finished
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +163,66 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(table: Path, tmp
     resumed = train_products(config, tmp_path / "cut", resume=True)
     assert whole.meta.files["model.safetensors"] == resumed.meta.files["model.safetensors"]
     assert train_products(config, tmp_path / "cut", resume=True).version == resumed.version
+
+
+def test_a_run_may_go_on_with_its_pictures_kept_in_another_form(table: Path, tmp_path: Path) -> None:
+    decoded, encoded = (
+        products_config(
+            table,
+            augment={"flip": "random", "pad": 2},
+            train={"epochs": 1, "checkpoint_every": 2, "picture_memory_mb": mb},
+        )
+        for mb in (512, 0)
+    )
+
+    def stop(watch: Watch) -> None:
+        if watch.record.step == 3:
+            raise KeyboardInterrupt
+
+    weights = {
+        train_products(decoded, tmp_path / "decoded").meta.files["model.safetensors"],
+        train_products(encoded, tmp_path / "encoded").meta.files["model.safetensors"],
+    }
+    for first, then in ((decoded, encoded), (encoded, decoded)):
+        folder = tmp_path / f"cut-{first.train.picture_memory_mb}"
+        with pytest.raises(KeyboardInterrupt):
+            train_products(first, folder, watch=stop)
+        weights.add(train_products(then, folder, resume=True).meta.files["model.safetensors"])
+    assert len(weights) == 1
+
+
+def test_a_run_of_before_pictures_were_kept_encoded_is_still_finished(
+    bundle: ProductsBundle, table: Path, tmp_path: Path
+) -> None:
+    older = shutil.copytree(bundle.path, tmp_path / "bundle")
+    config, info = (json.loads((older / f"{name}.json").read_text()) for name in ("config", "bundle"))
+    del config["train"]["picture_memory_mb"]
+    (older / "config.json").write_text(json.dumps(config))
+    info["files"]["config.json"] = hashlib.sha256((older / "config.json").read_bytes()).hexdigest()
+    (older / "bundle.json").write_text(json.dumps(info))
+    assert finished(products_config(table), tmp_path) is not None
+
+
+def test_how_pictures_are_kept_is_no_part_of_a_fingerprint(table: Path) -> None:
+    decoded, encoded = (products_config(table, train={"picture_memory_mb": mb}) for mb in (512, 0))
+    kept, streamed = load_product_inputs(decoded), load_product_inputs(encoded)
+    assert (kept.mean, kept.std) == (streamed.mean, streamed.std)
+    assert fingerprint(decoded, kept) == fingerprint(encoded, streamed)
+    data, digest = kept.train, hashlib.sha256()
+    for array in (data.places, data.words, data.values, data.numbers, data.keys, *data.labels.values()):
+        digest.update(array.tobytes())
+    digest.update(data.pool[data.places].tobytes())
+    assert fingerprint(encoded, streamed)["data"] == digest.hexdigest()[:16]
+
+
+def test_a_picture_that_vanishes_in_training_is_named(tmp_path: Path) -> None:
+    table = draw_catalog(tmp_path, 60, size=24)
+    config = products_config(table, train={"epochs": 2, "picture_memory_mb": 0})
+    inputs = load_product_inputs(config)
+    for path in sorted((tmp_path / "images").iterdir())[10:]:
+        path.unlink()
+    with pytest.raises(DataError, match=r"images/p00..\.png' is not what it was .*: not found; put it back"):
+        train_products(config, tmp_path / "run", inputs=inputs)
 
 
 def test_what_cannot_be_learned_is_one_line(table: Path, tmp_path: Path) -> None:

@@ -44,6 +44,10 @@ def test_a_product_is_analysed_from_pictures_words_and_reviews(
     for part in ("Category", "from picture, text", "Attributes", "colour", "given 5 ★", "tiny-reviews@"):
         assert part in shown, part
     assert "came apart &lt;b&gt;" in shown
+    button(page, "Explain").click().run()
+    assert not page.exception
+    assert "Why shirt" in html(page)
+    assert any("sees it" in caption for one in page.image for caption in one.captions)
     button(page, "Find similar").click().run()
     assert "1 to 8 of 240" in html(page)
     assert not page.exception

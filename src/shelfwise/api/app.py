@@ -26,21 +26,23 @@ from shelfwise.api.fetch import Fetcher
 from shelfwise.api.guard import Guard
 from shelfwise.api.items import as_problem
 from shelfwise.api.keys import Keys
+from shelfwise.api.logs import log_request, write_request
 from shelfwise.api.metrics import Metrics
 from shelfwise.api.models import Models
 from shelfwise.api.problems import RequestError
-from shelfwise.api.routes import health, products, reviews, search
+from shelfwise.api.routes import explain, health, products, reviews, search
 from shelfwise.api.searching import Searching
 from shelfwise.api.state import Server
 from shelfwise.config.serving import ServeConfig
 from shelfwise.errors import ConfigError, ShelfwiseError
 
-ROUTERS = (
-    health.router,
+ROUTERS = (  # in the order in which paths are compared
     products.router,
+    openai.router,
     reviews.router,
     search.router,
-    openai.router,
+    explain.router,
+    health.router,
     cohere.router,
     inference.router,
     tei.router,
@@ -101,7 +103,8 @@ def create_app(config: ServeConfig, bundles: Sequence[str]) -> ASGIApp:
             app, allow_origins=config.cors, allow_methods=["GET", "POST"], allow_headers=["*"]
         )
     keys = Keys(Path(config.keys)) if config.keys else None
-    return Guard(inner, limits=config.limits, keys=keys, metrics=metrics)
+    tell = write_request if config.log == "json" else log_request
+    return Guard(inner, limits=config.limits, keys=keys, metrics=metrics, tell=tell)
 
 
 def _tell_errors(app: FastAPI) -> None:
@@ -126,7 +129,7 @@ def _tell_errors(app: FastAPI) -> None:
         ShelfwiseError,
         RequestError,
     ):
-        app.add_exception_handler(kind, told)  # type: ignore[arg-type]
+        app.add_exception_handler(kind, told)
 
 
 def _of_request(error: RequestValidationError, request: Request) -> RequestError:

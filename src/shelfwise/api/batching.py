@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-HOP_S = 0.0005
-"""A batch that is expected to take less is run in the event loop: handing it to a thread and back takes
-longer than the model does."""
+HOP_S = 0.002
+"""A batch that is expected to take less is run in the event loop: a thread may wait that long and longer for
+Python's lock, which whoever holds it gives away after 5 ms at the latest."""
 _SMOOTHING = 0.2
 """How much the last batch counts in the mean time of an item."""
 

@@ -20,7 +20,8 @@ from shelfwise.api.batching import Batcher, Limits
 from shelfwise.api.metrics import Metrics
 from shelfwise.config.serving import LimitsConfig
 from shelfwise.errors import PictureError
-from shelfwise.predict.predictor import Predictor
+from shelfwise.explain.served import ServedExplainer
+from shelfwise.predict.predictor import PictureScores, Predictor
 from shelfwise.predict.products import ProductPredictor, ReadProduct
 from shelfwise.predict.reviews import ReviewPredictor
 from shelfwise.schema import Picture, Prediction, Product, ProductAnswer, Review, ReviewPrediction
@@ -34,8 +35,10 @@ WORD_CHARACTERS = 6
 """Characters of a text for each unit of its cost in a batch."""
 
 T = TypeVar("T")
-Seen = tuple[ndarray, ndarray | None]
-"""Probabilities [K] and, with a text tower, a vector [E]."""
+In = TypeVar("In")
+Out = TypeVar("Out")
+Seen = tuple[PictureScores, int]
+"""The scores of a batch, and the row of one picture."""
 
 
 class Decoders:
@@ -76,13 +79,12 @@ class PicturesEngine:
     def __init__(self, model: OpenModel, stages: Stages) -> None:
         assert isinstance(model.predictor, Predictor)
         self.model, self.predictor, self._stages = model, model.predictor, stages
+        self.explainer = ServedExplainer(model.predictor)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
-        self._pictures: Batcher[UInt8[ndarray, "H W C"], Seen] = Batcher(
-            self._look, self._threads, **_batching(stages, model.name)
+        self._pictures: Batcher[tuple[UInt8[ndarray, "H W C"], bool], Seen] = _batcher(
+            self._look, self._threads, stages, model.name
         )
-        self._texts: Batcher[str, ndarray] = Batcher(
-            self._read_texts, self._threads, **_batching(stages, model.name)
-        )
+        self._texts: Batcher[str, ndarray] = _batcher(self._read_texts, self._threads, stages, model.name)
         stages.metrics.watch_queue(model.name, lambda: self._pictures.waiting + self._texts.waiting)
 
     async def classify(self, product: Product, *, top: int = 3) -> Prediction:
@@ -91,13 +93,14 @@ class PicturesEngine:
         assert data is not None
         pixels, warnings = await self._decoded(data)
         others = ("other_pictures_unused",) if len(product.images) > 1 else ()
-        probabilities, _ = await self._pictures.submit(pixels)
-        return self.predictor.answer(product.id, probabilities, top=top, warnings=(*warnings, *others))
+        scores, row = await self._pictures.submit((pixels, False))
+        return self.predictor.answer(product.id, scores, row, top=top, warnings=(*warnings, *others))
 
-    async def look(self, data: bytes) -> Seen:
-        """A picture's probabilities and its vector; PictureError."""
+    async def look(self, data: bytes) -> tuple[Float[ndarray, "K"], Float[ndarray, "E"] | None]:
+        """A picture's probabilities and, with a text tower, its vector; PictureError."""
         pixels, _ = await self._decoded(data)
-        return await self._pictures.submit(pixels)
+        scores, row = await self._pictures.submit((pixels, True))
+        return scores.probabilities[row], None if scores.vectors is None else scores.vectors[row]
 
     async def picture_vector(self, data: bytes) -> Float[ndarray, "E"]:
         """A picture's unit vector in the space shared with texts."""
@@ -117,9 +120,10 @@ class PicturesEngine:
     async def _decoded(self, data: bytes) -> tuple[UInt8[ndarray, "H W C"], tuple[str, ...]]:
         return await self._stages.decoders.run(len(data), data[:4], lambda: self.predictor.read(data))
 
-    def _look(self, pixels: Sequence[UInt8[ndarray, "H W C"]]) -> list[Seen]:
-        probabilities, vectors = self.predictor.seen(np.stack(pixels))
-        return [(row, None if vectors is None else vectors[place]) for place, row in enumerate(probabilities)]
+    def _look(self, asked: Sequence[tuple[UInt8[ndarray, "H W C"], bool]]) -> list[Seen]:
+        pixels = np.stack([picture for picture, _ in asked])
+        scores = self.predictor.scores(pixels, vectors=any(vector for _, vector in asked))
+        return [(scores, row) for row in range(len(asked))]
 
     def _read_texts(self, texts: Sequence[str]) -> list[ndarray]:
         return list(self.predictor.embed_texts(texts))
@@ -131,13 +135,12 @@ class ProductsEngine:
     def __init__(self, model: OpenModel, stages: Stages) -> None:
         assert isinstance(model.predictor, ProductPredictor)
         self.model, self.predictor, self._stages = model, model.predictor, stages
+        self.explainer = ServedExplainer(model.predictor)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
-        self._products: Batcher[tuple[ReadProduct, int], Scored] = Batcher(
-            self._answer, self._threads, **_batching(stages, model.name)
+        self._products: Batcher[tuple[ReadProduct, int], Scored] = _batcher(
+            self._answer, self._threads, stages, model.name
         )
-        self._texts: Batcher[str, ndarray] = Batcher(
-            self._read_texts, self._threads, **_batching(stages, model.name)
-        )
+        self._texts: Batcher[str, ndarray] = _batcher(self._read_texts, self._threads, stages, model.name)
         stages.metrics.watch_queue(model.name, lambda: self._products.waiting + self._texts.waiting)
 
     async def answer(self, product: Product, *, top: int = 3) -> ProductAnswer:
@@ -199,8 +202,8 @@ class ReviewsEngine:
         assert isinstance(model.predictor, ReviewPredictor)
         self.model, self.predictor = model, model.predictor
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
-        self._reviews: Batcher[Review, ReviewPrediction] = Batcher(
-            self.predictor.predict, self._threads, **_batching(stages, model.name)
+        self._reviews: Batcher[Review, ReviewPrediction] = _batcher(
+            self.predictor.predict, self._threads, stages, model.name
         )
         stages.metrics.watch_queue(model.name, lambda: self._reviews.waiting)
 
@@ -223,6 +226,9 @@ ENGINES: dict[str, Callable[[OpenModel, Stages], Engine]] = {
 """By the task of the bundle."""
 
 
-def _batching(stages: Stages, name: str) -> dict[str, object]:
+def _batcher(
+    run: Callable[[Sequence[In]], Sequence[Out | Exception]], threads: Executor, stages: Stages, name: str
+) -> Batcher[In, Out]:
+    """A queue with the server's limits, which counts its batches under the model's name."""
     limits = Limits(batch=stages.limits.batch, queue=stages.limits.queue)
-    return {"limits": limits, "observe": stages.metrics.batches(name)}
+    return Batcher(run, threads, limits, observe=stages.metrics.batches(name))

@@ -45,6 +45,8 @@ class Body:
         self.whole = False
         self.left = False
         """Whether the caller hung up before the answer was there."""
+        self.late = False
+        """Whether the deadline passed before it was there."""
 
     async def receive(self) -> Message:
         """As ASGI has it."""
@@ -56,25 +58,32 @@ class Body:
             self.whole = not message.get("more_body", False)
         return message
 
-    async def watched(self, work: Awaitable[None]) -> None:
-        """Wait for `work`, the rest of this task; where the caller hangs up, cancel it and set `left`."""
+    async def watched(self, work: Awaitable[None], deadline_s: float) -> None:
+        """Wait for `work`, the rest of this task; where the caller hangs up, cancel it and set `left`.
+
+        After `deadline_s` it is cancelled, too, and `late` is set. Most requests are answered before the one
+        timer that they cost has run."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
+        ends = loop.time() + deadline_s
         ear: asyncio.Task[None] | None = None
         timer: asyncio.TimerHandle
 
-        def listen() -> None:
+        def look() -> None:
             nonlocal ear, timer
-            if self.whole:
+            if loop.time() >= ends:
+                self.late = True
+                task.cancel()
+                return
+            if self.whole and ear is None:
                 ear = loop.create_task(self._hear(task))
-            else:
-                timer = loop.call_later(WATCH_AFTER_S, listen)
+            timer = loop.call_at(ends if self.whole else min(ends, loop.time() + WATCH_AFTER_S), look)
 
-        timer = loop.call_later(WATCH_AFTER_S, listen)
+        timer = loop.call_later(min(WATCH_AFTER_S, deadline_s), look)
         try:
             await work
         except asyncio.CancelledError:
-            if not self.left:
+            if not (self.left or self.late):
                 raise
             task.uncancel()
         finally:

@@ -5,18 +5,20 @@ A plain ASGI application, because a request that costs the model 0.1 ms has no t
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shelfwise.api.answering import response_of
 from shelfwise.api.exchange import Answer, Body, too_large
 from shelfwise.api.keys import Key, Keys
+from shelfwise.api.logs import log_request
 from shelfwise.api.metrics import Metrics
 from shelfwise.api.problems import RequestError
 from shelfwise.api.rates import Rates
@@ -62,9 +64,18 @@ def too_fast(wait_s: float) -> RequestError:
 class Guard:
     """Keys, rates, sizes, deadlines and request ids around an application."""
 
-    def __init__(self, app: ASGIApp, *, limits: LimitsConfig, keys: Keys | None, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limits: LimitsConfig,
+        keys: Keys | None,
+        metrics: Metrics,
+        tell: Callable[[dict[str, Any]], None] = log_request,
+    ) -> None:
         self._app, self._limits, self._keys, self._metrics = app, limits, keys, metrics
         self._rates = Rates(limits.rate, limits.burst)
+        self._tell = tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -106,13 +117,12 @@ class Guard:
         if length.isdigit() and int(length) > most:
             raise too_large(most)
         body = Body(receive, most, answer)
-        try:
-            async with asyncio.timeout(_deadline(headers, self._limits.deadline_s)):
-                await body.watched(self._app(scope, body.receive, answer.send))
-        except TimeoutError:
+        deadline_s = _deadline(headers, self._limits.deadline_s)
+        await body.watched(self._app(scope, body.receive, answer.send), deadline_s)
+        if body.late:
             if body.whole:
-                raise RequestError(504, "the deadline of this request has passed") from None
-            raise RequestError(408, "the request did not arrive in time") from None
+                raise RequestError(504, "the deadline of this request has passed")
+            raise RequestError(408, "the request did not arrive in time")
 
     def _take(self, call: Call) -> None:
         wait = self._rates.take(call.caller, rate=call.key.rate if call.key else None)
@@ -124,20 +134,16 @@ class Guard:
         seconds = time.perf_counter() - call.began
         route = getattr(scope.get("route"), "path", "unknown")
         self._metrics.request(route, scope["method"], answer.status, seconds, call.kind)
-        if log.isEnabledFor(logging.INFO):
-            log.info(
-                "request",
-                extra={
-                    "request_id": call.id,
-                    "caller": call.caller,
-                    "method": scope["method"],
-                    "route": route,
-                    "status": answer.status,
-                    "items": call.items,
-                    "ms": round(1000 * seconds, 2),
-                    **({"kind": call.kind} if call.kind else {}),
-                },
-            )
+        told = {
+            "request_id": call.id,
+            "caller": call.caller,
+            "method": scope["method"],
+            "route": route,
+            "status": answer.status,
+            "items": call.items,
+            "ms": round(1000 * seconds, 2),
+        }
+        self._tell(told | {"kind": call.kind} if call.kind else told)
 
 
 def _deadline(headers: dict[bytes, bytes], most: float) -> float:

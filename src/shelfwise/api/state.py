@@ -34,14 +34,21 @@ class Server:
     searching: Searching | None = None
     """Where an index is open."""
     draining: bool = False
+    explaining: int = 0
+    """Explanations that are being made."""
 
 
-def server_of(request: Request) -> Server:
+async def server_of(request: Request) -> Server:  # a plain function would be called in a thread
     """The server that a request came to."""
-    return cast(Server, request.app.state.server)
+    return here_of(request)
 
 
 Here = Annotated[Server, Depends(server_of)]
+
+
+def here_of(request: Request) -> Server:
+    """The same, for endpoints that have no time for FastAPI's dependencies."""
+    return cast(Server, request.app.state.server)
 
 
 def call_of(request: Request) -> Call:

@@ -3,14 +3,17 @@
 from shelfwise.bundle.folder import (
     EXPORTS,
     NEEDED,
+    RANGES,
     AnyBundle,
     Bundle,
     ProductsBundle,
     ReviewsBundle,
+    annotate,
     now,
     open_bundle,
     read_task,
     write_bundle,
+    write_card,
 )
 from shelfwise.bundle.info import (
     FORMAT,
@@ -19,12 +22,16 @@ from shelfwise.bundle.info import (
     ProductsInfo,
     ReviewsInfo,
     TargetInfo,
+    UnlikeInfo,
 )
+from shelfwise.bundle.serving import DEFAULTS, default_bundle, slim
 
 __all__ = [
+    "DEFAULTS",
     "EXPORTS",
     "FORMAT",
     "NEEDED",
+    "RANGES",
     "AnyBundle",
     "AspectsInfo",
     "Bundle",
@@ -34,8 +41,13 @@ __all__ = [
     "ReviewsBundle",
     "ReviewsInfo",
     "TargetInfo",
+    "UnlikeInfo",
+    "annotate",
+    "default_bundle",
     "now",
     "open_bundle",
     "read_task",
+    "slim",
     "write_bundle",
+    "write_card",
 ]

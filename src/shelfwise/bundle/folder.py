@@ -11,7 +11,8 @@
     fuse.onnx            products: tokens and vectors of each modality -> logits of each target, unit vectors
     review.onnx          reviews: token ids [B, L] -> stars [B, 5], sentiment [B, 3], recommended [B, 2]
     aspects.onnx         reviews: token ids [B, L] -> scores of each token for each aspect
-    *.int8.onnx          the same in 8 bits
+    *.int8.onnx          the same in 8 bits, of what gains by it
+    picture.ranges.json  the ranges of activations on training pictures, by which picture.int8.onnx is made
     neighbours.safetensors   products: titles and vectors of the training products; may be absent
     journal.jsonl        the training journal
     README.md            the model card
@@ -35,21 +36,26 @@ from pydantic import ValidationError
 from shelfwise.bundle.info import FORMAT, BundleInfo, ProductsInfo, ReviewsInfo
 from shelfwise.config import Config, ProductsConfig, ReviewsConfig, parse_run
 from shelfwise.errors import BundleError, ConfigError
+from shelfwise.files import replacing
 
+WEIGHTS = "model.safetensors"
 NEEDED = {
     "pictures": ("config.json", "model.safetensors", "picture.onnx"),
     "reviews": ("config.json", "model.safetensors", "tokenizer.json", "review.onnx"),
     "products": ("config.json", "model.safetensors", "picture.onnx", "title.onnx", "fuse.onnx"),
 }
-"""Files that no bundle of a task is without."""
+"""Files that no bundle of a task is without; a copy made for serving may lack the weights."""
+RANGES = "picture.ranges.json"
 EXPORTS = (
     "picture.onnx",
+    "picture.int8.onnx",
     "text.onnx",
     "review.onnx",
     "review.int8.onnx",
     "aspects.onnx",
     "aspects.int8.onnx",
     "title.onnx",
+    "title.int8.onnx",
     "table.onnx",
     "fuse.onnx",
 )
@@ -90,6 +96,16 @@ class AnyBundle:
     def temperature(self) -> float:
         """What logits are divided by before the softmax (fitted on validation)."""
         return self.meta.temperature
+
+    @property
+    def weights(self) -> Path:
+        """The file of weights; BundleError where the bundle is a copy made for serving, without them."""
+        if WEIGHTS in self.meta.left_out:
+            raise BundleError(
+                f"bundle '{self.path}' was made for serving, without {WEIGHTS}: for training on, exporting "
+                f"and torch use the whole one, {self.meta.info.get('slim_of', 'which it was made from')}"
+            )
+        return self.path / WEIGHTS
 
     @property
     def info(self) -> dict[str, Any]:
@@ -189,7 +205,9 @@ def open_bundle(path: Path, *, unchecked: Collection[str] = ()) -> Bundle | Revi
                 f"bundle '{path}' has format {found}, this shelfwise reads up to {FORMAT}: update shelfwise"
             )
         info = BundleInfo.model_validate(raw)
-        for name in {**dict.fromkeys(NEEDED[info.task]), **info.files}.keys() - set(unchecked):
+        needed = [name for name in NEEDED[info.task] if name not in (WEIGHTS, *info.files)]
+        needed += [WEIGHTS] * (WEIGHTS not in (*info.left_out, *info.files))
+        for name in {*needed, *info.files} - set(unchecked):
             _check_file(path, name, info.files.get(name))
         config = parse_run(_read_json(path / "config.json"), where=str(path / "config.json"))
         told = {"reviews": info.reviews, "products": info.products}
@@ -249,6 +267,20 @@ def write_bundle(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return _opened(path, info, config)
+
+
+def annotate(bundle: AnyBundle, **said: Any) -> None:
+    """Add to what an opened bundle says of itself under `info`; its files, and so its version, stay."""
+    info = bundle.meta.model_copy(update={"info": {**bundle.meta.info, **said}})
+    with replacing(bundle.path / "bundle.json") as partial:
+        partial.write_text(info.model_dump_json(indent=2), encoding="utf-8")
+    bundle.meta = info
+
+
+def write_card(bundle: AnyBundle, card: str) -> None:
+    """Replace the model card of an opened bundle; `{version}` in it is filled in."""
+    with replacing(bundle.path / "README.md") as partial:
+        partial.write_text(card.replace("{version}", bundle.version), encoding="utf-8")
 
 
 def read_task(path: Path) -> str:

@@ -81,6 +81,16 @@ class ProductsInfo(Section):
     """Tokens of a text that a pretrained tower reads; 0 where there is none."""
 
 
+class UnlikeInfo(Section):
+    """When a picture is taken to be unlike the training pictures."""
+
+    threshold: float = Field(allow_inf_nan=False)
+    """Log-odds of "none of the classes" from which the answer is warned of."""
+    flagged: dict[str, float] = {}
+    """Share of pictures that is warned of: of `validation` for nothing, of every kind that was made of them
+    rightly (kinds: `nn.unlike.KINDS`)."""
+
+
 class BundleInfo(Section):
     """The content of `bundle.json`."""
 
@@ -100,10 +110,14 @@ class BundleInfo(Section):
     """Normalisation statistics of the training pixels, per channel, for pixels in 0..1."""
     temperature: float = Field(gt=0, allow_inf_nan=False)
     tokenizer: TokenizerConfig | None = None
+    unlike: UnlikeInfo | None = None
+    """Where the bundle has learned to tell."""
     reviews: ReviewsInfo | None = None
     """What a reviews bundle needs besides."""
     products: ProductsInfo | None = None
     """What a products bundle needs besides."""
+    left_out: tuple[FileName, ...] = ()
+    """Files that a copy made for serving does without (`bundle.serving`)."""
     info: dict[str, Any] = Field(default_factory=dict)
     """`training` (seconds_train, seconds_total, cpu_seconds, peak_memory_mb ...), `validation`, `rows`."""
     files: dict[FileName, str] = Field(default_factory=dict)

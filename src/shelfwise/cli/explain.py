@@ -76,9 +76,9 @@ def _product(
         bundle, files, title, [], catalogue="predict its rows with `shelfwise predict --out`"
     )
     _need_torch()
-    from shelfwise.explain.product import explain_product
+    from shelfwise.explain.product import ProductExplainer
 
-    return explain_product(bundle, product, target=target, label=class_, threads=threads)
+    return ProductExplainer(bundle, threads).explain(product, target=target, label=class_)
 
 
 def _picture(

@@ -11,6 +11,7 @@ from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
     from shelfwise.bundle import ProductsBundle
+    from shelfwise.predict.onnx_backend import Precision
     from shelfwise.schema import FieldValue, Product, ProductAnswer, TargetAnswer
 
 
@@ -23,6 +24,7 @@ def answer_products(
     fields: list[str],
     as_json: bool,
     threads: int | None,
+    precision: Precision,
     top: int,
     labels: str | None = None,
 ) -> int:
@@ -47,13 +49,13 @@ def answer_products(
         config = resolve(files[0], folders=data_folders())
         if Path(files[0]).suffix not in (".toml", ".json"):
             config = own_columns(bundle, config)
-        predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads))
+        predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads, precision))
         among = predictor.named(names) if names else None
         with progress("products") as watch:
             counts = predict_products(predictor, config, out, top=top, among=among, watch=watch)
         return tell_counts(counts, out)
     product = one_product(bundle, files, title, fields)
-    predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads))
+    predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads, precision))
     among = predictor.named(names) if names else None
     (answer,) = predictor.predict([product], Path(), top=top, among=among)
     if as_json:

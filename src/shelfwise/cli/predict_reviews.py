@@ -11,7 +11,7 @@ from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
     from shelfwise.bundle import ReviewsBundle
-    from shelfwise.predict.review_backend import Precision
+    from shelfwise.predict.onnx_backend import Precision
     from shelfwise.schema import Review, ReviewPrediction
 
 

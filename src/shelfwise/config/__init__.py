@@ -15,6 +15,7 @@ from shelfwise.config.pictures import (
     PreprocessConfig,
     SplitConfig,
     TextConfig,
+    UnlikeConfig,
 )
 from shelfwise.config.products import (
     FusionConfig,
@@ -104,6 +105,7 @@ __all__ = [
     "TitleTowerConfig",
     "TrainConfig",
     "TuneConfig",
+    "UnlikeConfig",
     "ZeroShotConfig",
     "changed",
     "config_text",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -122,6 +122,13 @@ class ModelConfig(Section):
 
 
 AugmentLevel = Literal["none", "light", "medium", "heavy"]
+# fmt: off
+UnlikeKind = Literal[
+    "noise", "shuffled", "mixed", "blank", "stripes", "inverted", "turned", "texture", "shape",
+    "upside_down", "checks",
+]
+# fmt: on
+UNLIKE: tuple[UnlikeKind, ...] = get_args(UnlikeKind)[:-2]
 
 
 class AugmentConfig(Section):
@@ -141,6 +148,17 @@ class AugmentConfig(Section):
     """`numba` is the compiled CPU kernel of the extra `fast`; both give the same bytes."""
     mixup: float = Field(default=0.0, ge=0)
     """Beta parameter of mixup (arXiv:1710.09412); 0 is off."""
+
+
+class UnlikeConfig(Section):
+    """Pictures unlike the training pictures, made of them, so that the bundle can warn of such a picture."""
+
+    share: float = Field(default=0.0, ge=0, le=0.5)
+    """Share of each batch that is made unlike the others; 0 is off, and the bundle warns of nothing."""
+    kinds: tuple[UnlikeKind, ...] = Field(default=UNLIKE, min_length=1)
+    """How they are made: keys of `nn.unlike.KINDS`."""
+    false_alarms: float = Field(default=0.01, gt=0, lt=1)
+    """Share of the validation pictures that is warned of for nothing; the threshold follows from it."""
 
 
 class TextConfig(Section):
@@ -178,5 +196,6 @@ class Config(Root):
     model: ModelConfig = ModelConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
+    unlike: UnlikeConfig = UnlikeConfig()
     text: TextConfig = TextConfig()
     ablate: AblateConfig = Field(default=AblateConfig(), exclude=True)

@@ -179,6 +179,11 @@ class ProductTrainConfig(TrainConfig):
 
     epochs: float = Field(default=4.0, ge=0)
     """May be a fraction; 0 is for `fusion.kind = "dual"` alone."""
+    picture_memory_mb: int = Field(default=512, ge=0)
+    """Decoded pictures may take so many megabytes. Where they would take more they are kept encoded (those in
+    files stay there) and decoded for each batch, ahead of need, to the same weights; 0 always does that.
+    Encoded pictures that need more than that themselves, such as large photographs in a Parquet file, are
+    kept decoded."""
 
 
 class ProductsConfig(Root):
@@ -242,7 +247,7 @@ class ProductsConfig(Root):
             if tower.tuned and self.train.optimizer != "adamw":
                 raise ValueError(f"{name}.tuning '{tower.tuning}' needs train.optimizer = 'adamw'")
         if self.train.loader == "stream":
-            raise ValueError("train.loader 'stream' is not for products, which hold their pictures in memory")
+            raise ValueError("train.loader 'stream' is not for products; say train.picture_memory_mb = 0")
         return self
 
     @model_validator(mode="after")

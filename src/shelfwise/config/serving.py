@@ -19,7 +19,7 @@ class LimitsConfig(Section):
 
     body_mb: float = Field(default=16.0, gt=0, le=1024)
     """Of one request, in millions of bytes."""
-    max_pixels: int = Field(default=40_000_000, gt=0)
+    max_pixels: int = Field(default=40_000_000, ge=1024)
     """Of one picture, by its header: a larger one is not decoded."""
     items: int = Field(default=64, gt=0)
     """Products, texts or reviews of one request."""

@@ -9,8 +9,12 @@ from pydantic import Field, field_validator, model_validator
 from shelfwise.config.section import Section, is_plain
 from shelfwise.config.tuning import TuneConfig
 
-NO_EFFECT = ("device", "threads", "checkpoint_every", "keep", "tensorboard", "loader", "workers")
-"""Settings of `train` that change no weight: a run may go on, and figures compare, with others."""
+NO_EFFECT = (
+    *("device", "threads", "checkpoint_every", "keep", "tensorboard"),
+    *("loader", "workers", "picture_memory_mb"),
+)
+"""Settings of `train` that change no weight: a run may go on, and figures compare, with others. Not every
+task has all of them."""
 
 
 class TrainConfig(Section):
@@ -74,7 +78,8 @@ class TrainConfig(Section):
     """`stream` decodes a catalogue's pictures again in every epoch, in worker processes, so that memory
     does not grow with the catalogue."""
     workers: int = Field(default=2, ge=0)
-    """Worker processes of the `stream` loader."""
+    """Worker processes of the `stream` loader. For products, threads that decode pictures ahead, at most one
+    for two cores."""
     tensorboard: bool = False
     """Write the journal for TensorBoard as well; needs the extra `tensorboard`."""
 

@@ -106,7 +106,8 @@ class _StrictPillow:
                 self._caught.__exit__(kind, error, trace)
 
 
-_STRICT = _StrictPillow()
+STRICT = _StrictPillow()
+"""Entered wherever a picture is decoded; whoever has threads decode enters it around them, too."""
 
 
 def decode(
@@ -119,7 +120,7 @@ def decode(
     pixels become white; 16-bit values are scaled. Raises PictureError, and nothing else, for bad content.
     Safe to call from several threads."""
     data = _read(source, limit=max_pixels * _WIDEST_PIXEL + 2**20)
-    with _STRICT:
+    with STRICT:
         picture = _open(data)
         _check_size(picture.size, max_pixels=max_pixels, min_side=min_side)
         size, mode = picture.size, picture.mode

@@ -12,7 +12,7 @@ from numpy import ndarray
 from PIL import Image
 
 from shelfwise.config import PreprocessConfig
-from shelfwise.data.fashion_photo import fashion_mnist_picture
+from shelfwise.data.fashion_photo import SIDE, fashion_mnist_picture
 from shelfwise.data.pictures import DECODE_SIDE
 from shelfwise.data.product_pictures import decode_product
 from shelfwise.schema import Product, RowError, RowWarning
@@ -39,12 +39,17 @@ class Preprocessor:
     def __init__(self, config: PreprocessConfig, *, max_pixels: int = 64_000_000) -> None:
         self.config = config
         self.max_pixels = max_pixels
+        self._ready: tuple[int, int, int] = (config.height, config.width, config.channels)
+        if config.fit == "fashion-mnist" and self._ready != (SIDE, SIDE, 1):
+            self._ready = (0, 0, 0)  # any size but that data set's own is prepared
         self.target_side = max(DECODE_SIDE, _DRAFT * max(config.height, config.width))
         """For `pictures.decode`, wherever a picture is decoded for this preprocessor."""
 
     def picture(self, pixels: UInt8[ndarray, "h w c"]) -> UInt8[ndarray, "H W C"]:
         """One decoded picture (1 or 3 channels) at the configured size and channels."""
         config = self.config
+        if pixels.shape == self._ready:
+            return pixels
         image = FITS[config.fit](pixels, config)
         mode = "L" if config.channels == 1 else "RGB"
         return np.atleast_3d(np.asarray(image.convert(mode), dtype=np.uint8))

@@ -15,6 +15,15 @@ _URL_STARTS = ("http://", "https://", "//", "ftp://", "s3://", "gs://")
 
 
 @dataclass(frozen=True)
+class UsablePicture:
+    """A decoded picture and what it was decoded from."""
+
+    picture: DecodedPicture
+    source: bytes | Path
+    """The encoded picture, or where it is."""
+
+
+@dataclass(frozen=True)
 class PicturedProduct:
     """A product with its decoded picture and its row number."""
 
@@ -70,9 +79,9 @@ def decode_pictures(
     max_pixels: int = 64_000_000,
     target_side: int | None = None,
     column: str = "image",
-) -> tuple[list[DecodedPicture], list[RowError], tuple[RowWarning, ...]]:
+) -> tuple[list[UsablePicture], list[RowError], tuple[RowWarning, ...]]:
     """The first `most` usable pictures of a product, what was wrong with the others, and warnings."""
-    found: list[DecodedPicture] = []
+    found: list[UsablePicture] = []
     bad: list[RowError] = []
     notes: list[str] = []
     for position, image in enumerate(product.images):
@@ -80,7 +89,8 @@ def decode_pictures(
             notes.append("other_pictures_unused")
             break
         try:
-            picture = decode(_source(image, image_root), max_pixels=max_pixels, target_side=target_side)
+            source = _source(image, image_root)
+            picture = decode(source, max_pixels=max_pixels, target_side=target_side)
         except PictureError as error:
             shown = f"picture {position + 1}: {_shown(image)}" if len(product.images) > 1 else _shown(image)
             bad.append(
@@ -88,7 +98,7 @@ def decode_pictures(
             )
             continue
         notes.extend(picture.warnings)
-        found.append(picture)
+        found.append(UsablePicture(picture, source))
     warned = tuple(RowWarning(row=row, column=column, kind=kind, id=product.id) for kind in notes)
     return found, bad, warned
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Int64
 from numpy import ndarray
 
 from shelfwise.config import ProductsConfig
 from shelfwise.data.catalog import ReadCount, columns_of, image_root_of, read_rows
 from shelfwise.data.families import Fingerprints, families_of
 from shelfwise.data.hashing import fingerprint
+from shelfwise.data.picture_pool import Pool, PoolWriter, decoding_threads
 from shelfwise.data.preprocess import Preprocessor
 from shelfwise.data.product_pictures import decode_pictures
 from shelfwise.data.splits import Part, split_products
@@ -24,8 +25,6 @@ from shelfwise.errors import DataError
 from shelfwise.schema import FieldValue, Product, RowError, RowWarning
 
 KEPT_ERRORS = 100
-BLOCK = 1024
-"""Pictures that room is made for at once."""
 LabelValue = str | tuple[str, ...] | None
 V = TypeVar("V")
 
@@ -35,8 +34,8 @@ class ProductRows:
     """Products with all that may be known of them; what is not known is empty or None."""
 
     ids: tuple[str, ...]
-    pool: UInt8[ndarray, "Q H W C"]
-    """Pixels of this and other parts, which share them."""
+    pool: Pool
+    """Pictures of this and other parts, which share them."""
     places: Int64[ndarray, "P"]
     """Where in the pool each picture is."""
     first: Int64[ndarray, "N_plus_1"]
@@ -91,7 +90,8 @@ def load_products(config: ProductsConfig) -> ProductParts:
     """All usable rows of the configured catalogue, dealt by family.
 
     A row with neither a usable picture nor a title is a RowError; where it has a title, a picture that
-    cannot be used is the warning `picture_skipped`. Memory: H * W * C bytes a picture."""
+    cannot be used is the warning `picture_skipped`. Every picture is decoded once, to see that it can be; how
+    they are kept is said by `train.picture_memory_mb`, see `PoolWriter`."""
     reading = _Reading(config)
     with reading.prints:
         rows = reading.read()
@@ -116,8 +116,11 @@ class _Reading:
         self.prints = Fingerprints()
         self._preprocessor = Preprocessor(config.preprocess, max_pixels=config.data.max_pixels)
         self._products: list[Product] = []
-        self._blocks: list[UInt8[ndarray, "_ H W C"]] = []
-        self._room = 0
+        self._pictures = PoolWriter(
+            self._preprocessor,
+            limit=config.train.picture_memory_mb * 10**6,
+            threads=decoding_threads(config.train.workers),
+        )
         self._counts: list[int] = []
 
     def read(self) -> ProductRows:
@@ -164,37 +167,21 @@ class _Reading:
             return bad[0] if bad else nothing
         kind = "picture_skipped"
         self._count([RowWarning(row=number, column=e.column, kind=kind, id=product.id) for e in bad])
-        prints = [fingerprint(picture.pixels, picture.digest) for picture in pictures]
+        prints = [fingerprint(usable.picture.pixels, usable.picture.digest) for usable in pictures]
         self.prints.add(product.id, product.title, prints)
-        for picture in pictures:
-            self._keep(self._preprocessor.picture(picture.pixels))
+        for usable in pictures:
+            self._pictures.add(usable)
         self._counts.append(len(pictures))
         # The encoded picture would be kept in memory.
         self._products.append(product.model_copy(update={"images": ()}))
         return product
-
-    def _keep(self, pixels: UInt8[ndarray, "H W C"]) -> None:
-        if not self._room:
-            self._blocks.append(np.empty((BLOCK, *pixels.shape), np.uint8))
-            self._room = BLOCK
-        self._blocks[-1][BLOCK - self._room] = pixels
-        self._room -= 1
-
-    def _pool(self, count: int) -> UInt8[ndarray, "Q H W C"]:
-        """All pictures in one array; each block is freed as soon as it is copied, so memory peaks at one."""
-        config = self.config.preprocess
-        pool = np.empty((count, config.height, config.width, config.channels), np.uint8)
-        for place in range((len(self._blocks) - 1) * BLOCK, -1, -BLOCK):
-            block = self._blocks.pop()
-            pool[place : place + BLOCK] = block[: count - place]
-        return pool
 
     def _rows(self) -> ProductRows:
         config, products = self.config, self._products
         first = _ends(np.array(self._counts, np.int64))
         return ProductRows(
             ids=tuple(product.id for product in products),
-            pool=self._pool(int(first[-1])),
+            pool=self._pictures.pool(),
             places=np.arange(first[-1]),
             first=first,
             titles=tuple(text_of_product(product) for product in products),

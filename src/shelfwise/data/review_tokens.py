@@ -150,6 +150,14 @@ class TextReader:
             for encoding in encodings
         ]
 
+    def first_places(self, text: str) -> list[tuple[int, int] | None]:
+        """First and last (excluded) character of each id that `first` gives; None of special ones."""
+        clean = text.encode("utf-8", "replace").decode()  # as many characters
+        offsets = self.tokenizer.encode(clean, add_special_tokens=False).offsets[: self.room]
+        if not offsets:
+            return []
+        return [*(None for _ in self.prefix), *offsets, *(None for _ in self.suffix)]
+
     def lengths(self, texts: Sequence[str]) -> Int64[ndarray, "N"]:
         """Tokens of each text, special ones not counted."""
         encodings = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)

@@ -7,6 +7,7 @@ K classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,12 @@ class AskedProduct:
         self.info = bundle.reading.targets[target]
         self._nothing = prior_of(bundle, self.info)
         self.text = text_of_product(product)
+        self.tokens = None if predictor.reader is None else predictor.reader.first_places(self.text)
+        """Where in the text the tokens of a pretrained title tower are; None where it reads words."""
         self.given = predictor.read([product], image_root)
         self.listens = listens(bundle)
         self.fusion: str = bundle.config.fusion.kind
         self.background = background_of(bundle.config.preprocess)
-        self._fields = self.given.values.shape[1]
-        alone = pictures_alone(self.given.pixels, self._fields)
-        self._pictures = predictor.encode(alone)["picture"]
         self._known = predictor.encode(self.given)
         self.whole: Float[ndarray, "K"] = self._asked(self._known)[0]
         """Logits from all that is known."""
@@ -51,6 +51,11 @@ class AskedProduct:
     def pixels(self) -> UInt8[ndarray, "P H W C"]:
         """The usable pictures, as the network sees them."""
         return self.given.pixels
+
+    @cached_property
+    def _pictures(self) -> Known:
+        """Each picture as a product of its own."""
+        return self._predictor.encode_pictures(self.pixels)
 
     @property
     def there(self) -> tuple[str, ...]:
@@ -86,7 +91,7 @@ class AskedProduct:
         parts = []
         for start in range(0, len(pixels), CHUNK):
             some = pixels[start : start + CHUNK]
-            changed = self._predictor.encode(pictures_alone(some, self._fields))["picture"]
+            changed = self._predictor.encode_pictures(some)
             known = {name: _tiled(part, len(some)) for name, part in self._known.items()}
             parts.append(self._asked(known | {"picture": self._beside_others(number, changed)}))
         return np.concatenate(parts)

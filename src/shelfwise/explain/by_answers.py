@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shelfwise.bundle.neighbours import KnownProducts
 from shelfwise.errors import DataError
 from shelfwise.explain import neighbours, words
 from shelfwise.explain.asked_product import AskedProduct
@@ -30,9 +31,11 @@ def explain_by_answers(
     *,
     target: str | None = None,
     label: str | None = None,
+    known: KnownProducts | str | None = None,
 ) -> tuple[Explanation, AskedProduct, Question]:
     """An explanation without maps and attention; with what may be asked further.
 
+    `known` is what `neighbours.known_products` gives of the bundle, which is read where it is left out.
     DataError where nothing can be said of the product, or where there is no such target or class."""
     bundle = predictor.bundle
     name = chosen_target(predictor, target)
@@ -64,8 +67,10 @@ def explain_by_answers(
         missing=missing,
         warnings=answer.warnings,
     )
-    explanation = _with_modalities(explanation, asked, question)
-    return _with_neighbours(_with_words(explanation, asked, question), asked, predictor), asked, question
+    explanation = _with_words(_with_modalities(explanation, asked, question), asked, question)
+    if known is None:
+        known = neighbours.known_products(bundle)
+    return _with_neighbours(explanation, asked, predictor, known), asked, question
 
 
 def chosen_target(predictor: ProductPredictor, target: str | None) -> str:
@@ -101,17 +106,34 @@ def _with_words(explanation: Explanation, asked: AskedProduct, question: Questio
     else:
         found = words.words_left_out(asked.of_texts, asked.text, question, asked.whole)
         methods = (*explanation.methods, words.METHOD)
-        return explanation.model_copy(update={"words": found, "methods": methods})
+        if unread := _unread(asked):
+            missing["later words"] = unread
+        return explanation.model_copy(update={"words": found, "methods": methods, "missing": missing})
     return explanation.model_copy(update={"missing": missing})
 
 
+def _unread(asked: AskedProduct) -> str | None:
+    """Which words of a long title weigh nothing because nobody read them, or are not asked about."""
+    spans = words.word_spans(asked.text)
+    if asked.tokens is not None:
+        read = max((place[1] for place in asked.tokens if place is not None), default=0)
+        behind = [asked.text[start:end] for start, end in spans if start >= read]
+        if behind:
+            return f"the title tower reads {len(asked.tokens)} tokens and none from '{behind[0]}' on"
+    if len(spans) > words.MOST:
+        start, end = spans[words.MOST]
+        return f"{words.MOST} words were left out one by one, and none from '{asked.text[start:end]}' on"
+    return None
+
+
 def _with_neighbours(
-    explanation: Explanation, asked: AskedProduct, predictor: ProductPredictor
+    explanation: Explanation, asked: AskedProduct, predictor: ProductPredictor, known: KnownProducts | str
 ) -> Explanation:
-    why, vector = neighbours.why_none(predictor.bundle), asked.vector
-    if why is not None or vector is None:
-        missing = {**explanation.missing, "neighbours": why or "the bundle has no shared space"}
+    vector = asked.vector
+    if isinstance(known, str) or vector is None:
+        why = known if isinstance(known, str) else "the bundle has no shared space"
+        missing = {**explanation.missing, "neighbours": why}
         return explanation.model_copy(update={"missing": missing})
-    near = neighbours.nearest_products(predictor.bundle, vector)
+    near = neighbours.nearest_products(predictor.bundle, known, vector)
     methods = (*explanation.methods, neighbours.METHOD)
     return explanation.model_copy(update={"neighbours": near, "methods": methods})

@@ -7,18 +7,22 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from shelfwise.bundle import ProductsBundle
-from shelfwise.bundle.neighbours import NEIGHBOURS, read_known_products
+from shelfwise.bundle.neighbours import NEIGHBOURS, KnownProducts, read_known_products
 from shelfwise.schema.explanation import Method, Neighbour
 
 TOP = 5
 METHOD = Method(name="nearest training products", source="exact cosine in the shared space")
 
 
+def known_products(bundle: ProductsBundle) -> KnownProducts | str:
+    """The training products that the bundle keeps, to be read once; or why it can tell no neighbours."""
+    return why_none(bundle) or read_known_products(bundle.path / NEIGHBOURS)
+
+
 def nearest_products(
-    bundle: ProductsBundle, vector: Float[ndarray, "E"], top: int = TOP
+    bundle: ProductsBundle, known: KnownProducts, vector: Float[ndarray, "E"], top: int = TOP
 ) -> tuple[Neighbour, ...]:
-    """The nearest ones, the nearest first; `why_none` says whether the bundle can tell."""
-    known = read_known_products(bundle.path / NEIGHBOURS)
+    """The nearest of the bundle's `known_products`, the nearest first."""
     cosines = known.vectors @ vector.astype(np.float32)
     paths = bundle.reading.targets[bundle.meta.target].paths
     return tuple(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 
 from shelfwise.bundle import Bundle, ProductsBundle
 from shelfwise.data.product_input import ProductInput
+from shelfwise.explain.feature_maps import feature_map_of
 from shelfwise.explain.gradients import OpenNetwork
 from shelfwise.nn.dual import DualEncoder
 from shelfwise.nn.fusion import CrossAttention, Encoded
@@ -22,7 +25,7 @@ from shelfwise.predict.torch_products import load_product_net
 
 
 def open_classifier(bundle: Bundle) -> OpenNetwork | None:
-    """The classifier of a pictures bundle; None where its tower has no feature map."""
+    """The classifier of a pictures bundle; None where gradients cannot be taken in it."""
     model = load_model(bundle)
     classifier = model.classifier if isinstance(model, DualEncoder) else model
     assert isinstance(classifier, PictureClassifier)
@@ -30,20 +33,36 @@ def open_classifier(bundle: Bundle) -> OpenNetwork | None:
     return _opened(classifier.tower, classifier.normalize, lambda x: classifier(x) / bundle.temperature)
 
 
-class OpenProduct:
-    """The network of a products bundle, with one product in it."""
+def open_product_net(bundle: ProductsBundle) -> ProductNet:
+    """The network of a products bundle, made for gradients by its input and none by its weights."""
+    net = load_product_net(bundle).requires_grad_(False)
+    for name in bundle.config.pretrained:
+        tower: Any = net.get_submodule(name)
+        tower.encoder.plain_attention()  # the fused one goes back many times as slowly on a CPU
+    return net
 
-    def __init__(self, bundle: ProductsBundle, given: ProductInput, net: ProductNet | None = None) -> None:
-        self._net = (net or load_product_net(bundle)).requires_grad_(False)
+
+@dataclass(frozen=True, eq=False)
+class Gaze:
+    """Where L tokens of a title look in one picture: shares of their attention."""
+
+    places: Float[ndarray, "L h w"]
+    elsewhere: Float[ndarray, "L"]
+    """To what is of no place in it, such as a transformer's class token."""
+
+
+class OpenProduct:
+    """The network of a products bundle, what `open_product_net` gives, with one product in it."""
+
+    def __init__(self, bundle: ProductsBundle, given: ProductInput, net: ProductNet) -> None:
+        self._net = net
         self._targets = bundle.reading.targets
         parts = (given.pixels, given.owner, given.words, given.pieces, given.values, given.numbers)
         self._tensors = ProductTensors(*map(torch.from_numpy, parts))
 
     def of_picture(self, number: int, target: str) -> OpenNetwork | None:
-        """The answer as a function of one picture, all else as it is; None where no tower has a map."""
-        with torch.no_grad():
-            known = self._net.encode(self._tensors)
-            pooled, tokens = self._net.picture(self._tensors.pixels)
+        """The answer as a function of one picture, all else as it is; None where there are no gradients."""
+        known, (pooled, tokens) = self._known, self._pictures
         temperature = self._temperature(target, known)
 
         def logits(pixels: Tensor) -> Tensor:
@@ -57,21 +76,39 @@ class OpenProduct:
 
         return _opened(self._net.picture, self._net.picture, logits)
 
-    def gaze(self) -> list[Float[ndarray, "L h w"]] | None:
-        """Where each token of the title looks in each picture by cross-attention: shares of its places.
-
-        None where there is no picture or no word, or no attention between them."""
-        fusion, last = self._net.fusion, _last_map(self._net.picture)
-        pictures, words = len(self._tensors.owner), int((self._tensors.words > 0).sum())
-        if not isinstance(fusion, CrossAttention) or last is None or not pictures or not words:
-            return None
-        shapes: list[torch.Size] = []
-        handle = last.register_forward_hook(lambda _, __, output: shapes.append(output.shape))
+    @cached_property
+    def _known(self) -> dict[str, Encoded]:
         with torch.no_grad():
-            weights = fusion.attend(self._net.encode(self._tensors))["text", "picture"][0, :words]
-        handle.remove()
-        by_picture = weights.reshape(words, pictures, *shapes[0][2:])
-        return [by_picture[:, number].numpy() for number in range(pictures)]
+            return self._net.encode(self._tensors)
+
+    @cached_property
+    def _pictures(self) -> tuple[Float[Tensor, "P D"], Float[Tensor, "P T D"]]:
+        with torch.no_grad():
+            pooled, tokens = self._net.picture(self._tensors.pixels)
+        return pooled, tokens
+
+    def gaze(self) -> list[Gaze] | str:
+        """Where each token of the title looks in each picture by cross-attention; or why nobody knows."""
+        fusion, last = self._net.fusion, feature_map_of(self._net.picture)
+        pictures, words = len(self._tensors.owner), int((self._tensors.words > 0).sum())
+        if not isinstance(fusion, CrossAttention):
+            return "the bundle's fusion has no cross-attention"
+        if last is None:
+            return "the tokens of this picture tower are of no places"
+        if not pictures or not words:
+            return "it takes a title and a picture"
+        with torch.no_grad(), last.watched() as kept:
+            self._net.picture(self._tensors.pixels[:1])
+            weights = fusion.attend(self._known)["text", "picture"][0, :words]
+        down, across = last.shape(kept[0], *self._tensors.pixels.shape[1:3])
+        by_picture = weights.reshape(words, pictures, -1).transpose(0, 1)
+        return [
+            Gaze(
+                places=shares[:, -down * across :].reshape(words, down, across).numpy(),
+                elsewhere=shares[:, : -down * across].sum(1).numpy(),
+            )
+            for shares in by_picture
+        ]
 
     def _temperature(self, target: str, known: dict[str, Encoded]) -> float:
         if self._targets[target].several:
@@ -97,23 +134,13 @@ def open_pictures(bundle: ProductsBundle, target: str, net: ProductNet) -> OpenN
 
     opened = _opened(net.picture, net.picture, logits)
     if opened is None:
-        raise ValueError("this picture tower has no feature map")
+        raise ValueError("this picture tower does not normalise")
     return opened
 
 
 def _opened(tower: nn.Module, within: nn.Module, logits: Callable[[Tensor], Tensor]) -> OpenNetwork | None:
     normalize = next((part for part in within.modules() if isinstance(part, Normalize)), None)
-    last = _last_map(tower)
-    return None if normalize is None or last is None else OpenNetwork(logits, normalize, last)
-
-
-def _last_map(tower: nn.Module) -> nn.Module | None:
-    """The module of a picture tower that gives its last feature map."""
-    stages = getattr(tower, "stages", None)
-    if isinstance(stages, nn.ModuleList) and len(stages):
-        return stages[-1]
-    conv = getattr(tower, "conv", None)
-    return conv if isinstance(conv, nn.Conv2d) else None
+    return None if normalize is None else OpenNetwork(logits, normalize, feature_map_of(tower))
 
 
 def _beside_others(

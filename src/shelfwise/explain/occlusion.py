@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -21,20 +21,21 @@ METHOD = Method(
 
 
 def occlusion(
-    ask: Callable[[UInt8[ndarray, "V H W C"]], Float[ndarray, "V"]],
+    ask: Callable[[UInt8[ndarray, "V H W C"]], Float[ndarray, "V K"]],
+    values: Sequence[Callable[[Float[ndarray, "V K"]], Float[ndarray, "V"]]],
     pixels: UInt8[ndarray, "H W C"],
     background: int,
-) -> Float[ndarray, "H W"]:
-    """How far the value falls when a place is blanked: the mean over the windows that cover it, in nats.
+) -> list[Float[ndarray, "H W"]]:
+    """How far each value falls when a place is blanked: the mean over the windows that cover it, in nats.
 
-    `ask` gives the value of versions of the one picture."""
+    `ask` gives the logits of versions of the one picture, once for all values."""
     places = windows(*pixels.shape[:2])
     versions = np.repeat(pixels[None], len(places) + 1, axis=0)
     for version, (rows, columns) in zip(versions[1:], places, strict=True):
         version[rows, columns] = background
-    values = ask(versions)
-    falls = (values[0] - values[1:])[:, None]
-    return np.asarray(_mean_falls(falls, pixels.shape[0], pixels.shape[1])[0])
+    logits = ask(versions)
+    found = np.stack([value(logits) for value in values], axis=1)
+    return list(_mean_falls(found[0] - found[1:], pixels.shape[0], pixels.shape[1]))
 
 
 def occlusions(
@@ -42,7 +43,7 @@ def occlusions(
     pixels: UInt8[ndarray, "B H W C"],
     background: int,
 ) -> Float[ndarray, "B H W"]:
-    """`occlusion` of many pictures, each with a value of its own; `ask` gives one version of each."""
+    """`occlusion` of many pictures, each with one value of its own; `ask` gives it for a version of each."""
     whole = ask(pixels)
     falls = []
     for rows, columns in windows(*pixels.shape[1:3]):

@@ -14,7 +14,7 @@ from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import DataError
 from shelfwise.explain.asked_product import background_of
 from shelfwise.explain.networks import open_classifier
-from shelfwise.explain.picture_maps import maps_of_picture, methods_used
+from shelfwise.explain.picture_maps import maps_of_picture, methods_used, why_without
 from shelfwise.explain.question import question_about
 from shelfwise.explain.result import Explained
 from shelfwise.predict import Predictor
@@ -63,11 +63,9 @@ def explain_picture(
     background = background_of(bundle.config.preprocess)
     maps = maps_of_picture(ask, network, pixels, question, number=0, background=background)
     name = Path(picture.path).name if picture.path else "picture"
-    missing = dict(MISSING)
+    missing = MISSING | why_without(network)
     if question.rival is None:
         missing["contrast"] = "the bundle has one class only"
-    if network is None:
-        missing["gradients"] = "this picture tower has no feature map that gradients could be taken at"
     explanation = Explanation(
         bundle=bundle.label,
         id=product.id,
@@ -80,7 +78,7 @@ def explain_picture(
         known=("picture",),
         pictures=(ExplainedPicture(name=name, maps=tuple(maps.said)),),
         missing=missing,
-        methods=methods_used(network is not None),
+        methods=methods_used(network),
         warnings=tuple(dict.fromkeys(warning.kind for warning in warnings)),
     )
     return Explained(explanation, (pixels,), maps.drawn)

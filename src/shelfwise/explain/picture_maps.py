@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from numpy import ndarray
 
 from shelfwise.explain import edges
 from shelfwise.explain import occlusion as answers
+from shelfwise.explain.feature_maps import GRAD_CAM
 from shelfwise.explain.gradients import (
-    GRAD_CAM,
     INTEGRATED_GRADIENTS,
     SMOOTH,
     OpenNetwork,
@@ -25,7 +24,11 @@ from shelfwise.explain.question import Question
 from shelfwise.explain.result import MapCollector
 from shelfwise.schema.explanation import Method
 
-NATS = "nats a pixel"
+UNITS = {
+    INTEGRATED_GRADIENTS.name: "nats a pixel",
+    GRAD_CAM.name: "no unit",
+    answers.METHOD.name: "nats when blanked",
+}
 Ask = Callable[[ndarray], ndarray]
 
 
@@ -40,28 +43,38 @@ def maps_of_picture(
 ) -> MapCollector:
     """The maps of picture `number`; `ask` gives calibrated logits of its versions, `network` the gradients.
 
-    Without a network there is occlusion alone."""
-    found = MapCollector(number)
+    What the network cannot give is left out: `why_without` says it."""
+    one = pixels[None]
     asked = ["class"] if question.rival is None else ["class", "contrast"]
-    for asks in asked:
-        if network is not None:
-            value = value_of(question) if asks == "class" else contrast_of(question)
-            rough = integrated_gradients(network, value, pixels[None], background)
-            steady = smooth(rough, SMOOTH * pixels.shape[0])[0]
-            found.add(INTEGRATED_GRADIENTS.name, asks, steady, NATS, adds_up=True)
-            found.add(GRAD_CAM.name, asks, grad_cam(network, value, pixels[None])[0], "no unit")
-        judge = question.value if asks == "class" else question.contrast
-        falls = answers.occlusion(partial(_judged, ask, judge), pixels, background)
-        found.add(answers.METHOD.name, asks, falls, "nats when blanked")
-    found.add(edges.METHOD.name, "edges", edges.sobel(pixels[None])[0], "grey levels")
-    return found
+    found: dict[str, Sequence[ndarray]] = {}
+    if network is not None:
+        values = [value_of(question), *([] if question.rival is None else [contrast_of(question)])]
+        rough = integrated_gradients(network, values, one, background)[:, 0]
+        found[INTEGRATED_GRADIENTS.name] = list(smooth(rough, SMOOTH * pixels.shape[0]))
+        if network.last is not None:
+            found[GRAD_CAM.name] = list(grad_cam(network, values, one)[:, 0])
+    judges = [question.value, *([] if question.rival is None else [question.contrast])]
+    found[answers.METHOD.name] = answers.occlusion(ask, judges, pixels, background)
+    said = MapCollector(number)
+    for place, asks in enumerate(asked):
+        for method, maps in found.items():
+            unit, adds_up = UNITS[method], method == INTEGRATED_GRADIENTS.name
+            said.add(method, asks, maps[place], unit, adds_up=adds_up)
+    said.add(edges.METHOD.name, "edges", edges.sobel(one)[0], "grey levels")
+    return said
 
 
-def _judged(ask: Ask, judge: Ask, versions: UInt8[ndarray, "B H W C"]) -> Float[ndarray, "B"]:
-    return judge(ask(versions))
-
-
-def methods_used(network: bool) -> tuple[Method, ...]:
+def methods_used(network: OpenNetwork | None) -> tuple[Method, ...]:
     """What `maps_of_picture` did."""
-    gradients = (INTEGRATED_GRADIENTS, GRAD_CAM) if network else ()
-    return (*gradients, answers.METHOD, edges.METHOD)
+    gradients = () if network is None else (INTEGRATED_GRADIENTS,)
+    cam = () if network is None or network.last is None else (network.last.method,)
+    return (*gradients, *cam, answers.METHOD, edges.METHOD)
+
+
+def why_without(network: OpenNetwork | None) -> dict[str, str]:
+    """What `maps_of_picture` cannot do with this network, and why."""
+    if network is None:
+        return {"gradients": "this picture tower has no place where gradients could be taken"}
+    if network.last is None:
+        return {GRAD_CAM.name: "no features of this picture tower lie on a grid"}
+    return {}

@@ -27,9 +27,17 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def without(text: str, spans: Sequence[tuple[int, int]]) -> str:
-    """The text with these words cut out; what stood around them stays."""
+    """The text as if these words had never been typed; all else stays, but for the space beside a word.
+
+    Two spaces in a row, or one at an end, are a token of their own to a byte-level tokenizer."""
     for start, end in sorted(spans, reverse=True):
-        text = text[:start] + text[end:]
+        before, after = text[:start], text[end:]
+        if not before.strip():
+            text = after.lstrip()
+        elif not after or after[0].isspace():
+            text = before.rstrip() + after
+        else:
+            text = before + after
     return text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,20 +20,25 @@ its vectors keep a mean cosine of 0.9926 to float32 (the least 0.967); with floa
 one scale for a whole matrix gives 0.948."""
 
 
-def quantize_dynamic_int8(source: Path, target: Path) -> None:
+LOOKUPS = ["Gather"]
+"""Embedding tables alone."""
+
+
+def quantize_dynamic_int8(source: Path, target: Path, operators: Sequence[str] = OPERATORS) -> None:
     """Write the int8 form of `source` to `target`; the same source gives the same bytes.
 
-    The scale of an activation is that of its batch, so a row's result depends a little on the others."""
+    The scale of an activation is that of its batch, so a row's result depends a little on the others, unless
+    `operators` are `LOOKUPS`."""
     with tempfile.TemporaryDirectory(prefix="shelfwise-int8-") as folder, replacing(target) as partial:
         # onnxruntime writes its intermediate files beside its input, which may stand in a bundle.
         inferred = Path(folder) / "inferred.onnx"
-        with _no_new_root_handler():
+        with no_new_root_handler():
             quant_pre_process(source, inferred, skip_optimization=True, skip_symbolic_shape=True)
-            quantize_dynamic(inferred, partial, op_types_to_quantize=OPERATORS, per_channel=True)
+            quantize_dynamic(inferred, partial, op_types_to_quantize=list(operators), per_channel=True)
 
 
 @contextmanager
-def _no_new_root_handler() -> Iterator[None]:
+def no_new_root_handler() -> Iterator[None]:
     """onnxruntime speaks through the root logger, which would be given a handler where it has none."""
     root = logging.getLogger()
     silent = logging.NullHandler()

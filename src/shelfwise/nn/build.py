@@ -12,7 +12,8 @@ def build_classifier(
     config: Config, *, classes: int, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> PictureClassifier:
     """An untrained classifier."""
-    model = PictureClassifier(config.model, classes=classes, mean=mean, std=std)
+    unlike = config.unlike.share > 0
+    model = PictureClassifier(config.model, classes=classes, mean=mean, std=std, unlike=unlike)
     if isinstance(model.tower, ConvTower):
         model.tower.gradient_checkpointing = config.train.gradient_checkpointing
     return model

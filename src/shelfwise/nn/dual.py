@@ -82,3 +82,34 @@ class DualEncoder(nn.Module):
         """Logits and unit vectors of raw pictures."""
         features = self.classifier.features(pixels)
         return self.classifier.logits(features), self.project(features)
+
+
+class ServedPictures(nn.Module):
+    """All that a pictures bundle says of raw pictures, in one pass: what is exported as `picture.onnx`."""
+
+    def __init__(self, model: PictureClassifier | DualEncoder) -> None:
+        super().__init__()
+        self.model = model
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of what is returned."""
+        classifier, dual = self._parts()
+        given = {"embeddings": dual is not None, "unlike": classifier.unlike is not None}
+        return ["logits", *(name for name, there in given.items() if there)]
+
+    def forward(self, pixels: UInt8[Tensor, "B H W C"]) -> tuple[Tensor, ...]:
+        """Logits [B, K]; unit vectors [B, E] and the log-odds of none of the classes [B], where learned."""
+        classifier, dual = self._parts()
+        features = classifier.features(pixels)
+        found: list[Tensor] = [classifier.logits(features)]
+        if dual is not None:
+            found.append(dual.project(features))
+        if classifier.unlike is not None:
+            found.append(classifier.unlikeness(features))
+        return tuple(found)
+
+    def _parts(self) -> tuple[PictureClassifier, DualEncoder | None]:
+        if isinstance(self.model, DualEncoder):
+            return self.model.classifier, self.model
+        return self.model, None

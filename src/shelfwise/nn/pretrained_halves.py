@@ -85,6 +85,18 @@ class PictureEncoder(nn.Module):
         """What `blank` needs, as JSON values."""
         return architecture_of(self.network)
 
+    @property
+    def last_read(self) -> nn.Module:
+        """The norm that gives the tokens which the last attention over patches reads.
+
+        With SigLIP that is its head's, else the last block's: what leaves that block at the patches does not
+        matter to a class token."""
+        parts: dict[str, nn.Module] = dict(self.network.named_modules())
+        if self.kind.startswith("siglip"):
+            return next(part for name, part in parts.items() if name.endswith("post_layernorm"))
+        blocks = next(part for part in parts.values() if isinstance(part, nn.ModuleList))
+        return next(part for part in blocks[-1].modules() if isinstance(part, nn.LayerNorm))
+
     def plain_attention(self) -> None:
         """See `PretrainedEncoder.plain_attention`."""
         plain_attention(self.network)

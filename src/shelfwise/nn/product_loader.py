@@ -1,11 +1,11 @@
 """Batches of products, in an order that is a pure function of (seed, epoch).
 
-Shapes: N products of the data set, B products of a batch, P pictures of theirs.
+Shapes: N products of the data set, B products of a batch, P pictures of theirs, Q pictures in the pool.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from shelfwise.config import AugmentConfig
+from shelfwise.data.picture_pool import EncodedPool, Pool
 from shelfwise.data.product_rows import pictures_of
 from shelfwise.nn.augment import draw
 from shelfwise.nn.loaders import augment_rows
@@ -27,7 +28,7 @@ from shelfwise.nn.title_hiding import HiddenNames
 class ProductData:
     """A data set of products as tensors' sources: what `ProductLoader` cuts batches from."""
 
-    pool: UInt8[ndarray, "Q H W C"]
+    pool: Pool
     places: Int64[ndarray, "_"]
     """Where in the pool each picture is, product after product."""
     first: Int64[ndarray, "N_plus_1"]
@@ -91,7 +92,8 @@ class ProductLoader:
     """Shuffled batches of all products; with `weights`, drawn with replacement by them.
 
     Every picture is changed as `augment` says, also where a product has several. Of several ranks each gets
-    its share of a batch, with the pictures as one process would have them."""
+    its share of a batch, with the pictures as one process would have them. Pictures that are kept encoded are
+    decoded while the batches before are at work, to the same batches."""
 
     def __init__(
         self,
@@ -106,7 +108,6 @@ class ProductLoader:
         self.data, self.batch_size, self.seed, self.augment = data, batch_size, seed, augment
         self.ranks = ranks
         self.weights = None if weights is None else weights / weights.sum()
-        self._pool = torch.from_numpy(data.pool)
 
     def __len__(self) -> int:
         """Batches in an epoch; a short last one is left out, unless it is the only one."""
@@ -114,10 +115,11 @@ class ProductLoader:
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[ProductBatch]:
         """Batch `start` of the epoch and those after it."""
-        rows = self._order(epoch)
-        for number in range(start, len(self)):
-            some = rows[number * self.batch_size : (number + 1) * self.batch_size]
-            yield self._batch(some, epoch, number)
+        order, size = self._order(epoch), self.batch_size
+        plan = [order[number * size : (number + 1) * size] for number in range(start, len(self))]
+        pictures = pictures_at(self.data.pool, map(self._places, plan))
+        for number, (rows, (images, at)) in enumerate(zip(plan, pictures, strict=True), start):
+            yield self._batch(rows, images, at, epoch=epoch, number=number)
 
     def _order(self, epoch: int) -> Int64[ndarray, "N"]:
         random = np.random.default_rng([self.seed, epoch])
@@ -125,25 +127,53 @@ class ProductLoader:
             return random.permutation(len(self.data))
         return random.choice(len(self.data), len(self.data), p=self.weights)
 
-    def _batch(self, rows: Int64[ndarray, "B"], epoch: int, number: int) -> ProductBatch:
+    def _places(self, rows: Int64[ndarray, "B"]) -> Int64[ndarray, "P"]:
+        """Where the pictures of this rank's share of a batch are."""
+        pictures, _ = pictures_of(self.data.first, rows[self.ranks.share(len(rows))])
+        return np.asarray(self.data.places[pictures])
+
+    def _batch(
+        self,
+        rows: Int64[ndarray, "B"],
+        images: UInt8[Tensor, "_ H W C"],
+        at: Int64[Tensor, "P"],
+        *,
+        epoch: int,
+        number: int,
+    ) -> ProductBatch:
+        """Of the batch `rows` this rank's share, whose pictures are `images[at]`."""
         share = self.ranks.share(len(rows))
         pictures, owner = pictures_of(self.data.first, rows)
-        places = torch.from_numpy(self.data.places[pictures])
         mine = torch.from_numpy((owner >= share.start) & (owner < share.stop))
-        if self.augment is not None and len(places):
+        if self.augment is not None and len(pictures):
             seed = np.random.SeedSequence([self.seed, epoch, number]).generate_state(1, np.uint64)[0]
             generator = torch.Generator().manual_seed(int(seed >> 1))
-            size = (self._pool.shape[1], self._pool.shape[2])
+            places, size = torch.from_numpy(self.data.places[pictures]), (images.shape[1], images.shape[2])
             params = draw(self.augment, places, size=size, epoch=epoch, generator=generator)
-            pixels = augment_rows(self._pool, places[mine], params[mine], self.augment)
+            pixels = augment_rows(images, at, params[mine], self.augment)
         else:
-            pixels = self._pool.index_select(0, places[mine])
+            pixels = images.index_select(0, at)
         batch = batch_of(self.data, rows[share], pixels, owner[mine.numpy()] - share.start)
         if self.data.hiding is None:
             return batch
         random = np.random.default_rng([self.seed, epoch, number])
         words, pieces = self.data.hiding(rows, self.data.words[rows], self.data.pieces[rows], random)
         return replace(batch, partial=(_narrow(words[share]), _narrow(pieces[share])))
+
+
+def pictures_at(
+    pool: Pool, batches: Iterable[Int64[ndarray, "_"]]
+) -> Iterator[tuple[UInt8[Tensor, "_ H W C"], Int64[Tensor, "_"]]]:
+    """For each batch of places a tensor of pictures, and which of them are the batch's.
+
+    A decoded pool is itself that tensor; of an encoded one the batch is decoded, ahead of need."""
+    if isinstance(pool, EncodedPool):
+        for pixels in pool.ahead(batches):
+            yield torch.from_numpy(pixels), torch.arange(len(pixels))
+        return
+    everything = torch.from_numpy(pool)
+    for places in batches:
+        yield everything, torch.from_numpy(places)
 
 
 def batch_of(

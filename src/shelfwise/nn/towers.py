@@ -117,12 +117,15 @@ class PictureClassifier(nn.Module):
         classes: int,
         mean: tuple[float, ...],
         std: tuple[float, ...],
+        unlike: bool = False,
     ) -> None:
         super().__init__()
         self.normalize = Normalize(mean, std)
         self.tower = PICTURE_TOWERS[config.tower](config, len(mean))
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self.width, classes, bias=False)
+        self.unlike = nn.Linear(self.width, 1) if unlike else None
+        """Scores "none of these", where that is learned."""
         self.head_scale = config.head_scale
 
     @property
@@ -141,6 +144,17 @@ class PictureClassifier(nn.Module):
         """The head alone."""
         logits: Tensor = self.head(self.dropout(features)) * self.head_scale
         return logits
+
+    def open_logits(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B K+1"]:
+        """Logits of the classes and, last, of none of them."""
+        assert self.unlike is not None
+        none: Tensor = self.unlike(self.dropout(features)) * self.head_scale
+        return torch.cat([self.logits(features), none], 1)
+
+    def unlikeness(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B"]:
+        """Log-odds that a picture is none of the classes."""
+        logits = self.open_logits(features)
+        return logits[:, -1] - logits[:, :-1].logsumexp(1)
 
     def forward(self, pixels: UInt8[Tensor, "B H W C"]) -> Float[Tensor, "B K"]:
         """Logits, before temperature scaling."""

@@ -97,7 +97,8 @@ class ProductEmbedder:
         predictor = self._predictor
         scores = predictor.scores(predictor.encode(predictor.read(products, image_root)))
         assert scores.vectors is not None
-        known = np.stack([there for name, there in scores.known.items() if name != "table"]).any(axis=0)
+        shown = [there for name, there in scores.known.items() if name != "table"]
+        known = np.asarray(np.stack(shown).any(axis=0))
         vectors = scores.vectors.astype(np.float32)
         return [
             vectors[place] if known[place] else self._why_not(product, image_root)

@@ -6,11 +6,12 @@ Shapes: B pictures, H x W x C raw pixels, K classes, T texts, E dimensions of th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 from numpy import ndarray
 
 from shelfwise.bundle import Bundle
@@ -19,11 +20,25 @@ from shelfwise.data.preprocess import Preprocessor
 from shelfwise.data.tokens import TokenizerConfig, tokenize
 from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import BundleError, MissingExtraError
-from shelfwise.predict.onnx_backend import Backend, OnnxBackend
+from shelfwise.predict.onnx_backend import Backend, OnnxBackend, PictureOutputs, Precision
 from shelfwise.schema import LabelScore, Prediction, Product, RowError
 
 CHUNK = 256
 """Pictures in one model call: bounds the memory of a large request."""
+UNLIKE_TRAINING = "unlike_training"
+"""The warning that a picture is unlike those that the bundle learned from: its answer means little."""
+
+
+@dataclass(frozen=True, eq=False)
+class PictureScores:
+    """What a bundle says of B pictures."""
+
+    probabilities: Float32[ndarray, "B K"]
+    """Calibrated."""
+    vectors: Float32[ndarray, "B E"] | None
+    """Of unit length."""
+    unlike: Bool[ndarray, "B"]
+    """Which are unlike the training pictures."""
 
 
 class Predictor:
@@ -36,12 +51,20 @@ class Predictor:
 
     @classmethod
     def load(
-        cls, path: Path | str, *, threads: int | None = None, backend: Literal["onnx", "torch"] = "onnx"
+        cls,
+        path: Path | str,
+        *,
+        threads: int | None = None,
+        precision: Precision = "fp32",
+        backend: Literal["onnx", "openvino", "torch"] = "onnx",
     ) -> Predictor:
-        """Open a bundle; `threads` bounds the cores of one call. Torch needs the `train` extra."""
+        """Open a bundle; `threads` bounds the cores of one call.
+
+        `int8` is several times as fast; what it changes is in the bundle's info under `int8`. Torch, always
+        in fp32, needs the `train` extra; OpenVINO, on the same files, the `openvino` extra."""
         bundle = Bundle.open(Path(path))
-        if backend == "onnx":
-            return cls(bundle, OnnxBackend(bundle, threads))
+        if backend != "torch":
+            return cls(bundle, OnnxBackend(bundle, threads, precision, backend))
         try:
             from shelfwise.predict.torch_backend import TorchBackend
         except ModuleNotFoundError as error:
@@ -51,18 +74,16 @@ class Predictor:
 
     def logits(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B K"]:
         """Scores before temperature scaling, of pictures that are already prepared."""
-        return self.outputs(pixels)[0]
+        return self.picture_outputs(pixels, vectors=False).logits
 
     def probabilities(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B K"]:
         """Calibrated probabilities of prepared pictures."""
         return self._calibrated(self.logits(pixels))
 
-    def seen(
-        self, pixels: UInt8[ndarray, "B H W C"]
-    ) -> tuple[Float32[ndarray, "B K"], Float32[ndarray, "B E"] | None]:
-        """Calibrated probabilities and, with a text tower, unit vectors of prepared pictures, in one pass."""
-        logits, vectors = self.outputs(pixels)
-        return self._calibrated(logits), vectors
+    def scores(self, pixels: UInt8[ndarray, "B H W C"], *, vectors: bool = True) -> PictureScores:
+        """All that can be said of prepared pictures, in one pass; unit vectors only where wanted."""
+        found = self.picture_outputs(pixels, vectors=vectors)
+        return PictureScores(self._calibrated(found.logits), found.vectors, self._unlike(found))
 
     def embed_pictures(self, pixels: UInt8[ndarray, "B H W C"]) -> Float32[ndarray, "B E"]:
         """Unit vectors in the space shared with texts."""
@@ -114,14 +135,14 @@ class Predictor:
         notes: dict[int, list[str]] = {}
         for warning in warnings:
             notes.setdefault(warning.row, []).append(warning.kind)
-        probabilities = iter(self.probabilities(batch.pixels))
+        scores, rows = self.scores(batch.pixels, vectors=False), iter(range(len(batch.pixels)))
         answers = []
         for i, product in zip(numbers, products, strict=True):
             warned = tuple(notes.get(i, ()))
             if i in failed:
                 answers.append(self._failure(product.id, failed[i], warned))
-            else:
-                answers.append(self.answer(product.id, next(probabilities), top=top, warnings=warned))
+                continue
+            answers.append(self.answer(product.id, scores, next(rows), top=top, warnings=warned))
         return answers
 
     def _failure(self, id: str, error: RowError, warnings: tuple[str, ...]) -> Prediction:
@@ -142,36 +163,59 @@ class Predictor:
         return self._preprocessor.picture(found.pixels), found.warnings
 
     def answer(
-        self, id: str, probabilities: ndarray, *, top: int = 3, warnings: tuple[str, ...] = ()
+        self, id: str, scores: PictureScores, row: int, *, top: int = 3, warnings: tuple[str, ...] = ()
     ) -> Prediction:
-        """The answer for one row of probabilities [K]."""
+        """What row `row` of the scores says of a product."""
+        probabilities = scores.probabilities[row]
+        if scores.unlike[row]:
+            warnings = (*warnings, UNLIKE_TRAINING)
         best = np.argsort(-probabilities, kind="stable")[: max(1, top)]
-        scores = tuple(
-            LabelScore(label=self.bundle.classes[k], probability=min(1.0, float(probabilities[k])))
+        labels = tuple(
+            # It was made here: to check it again would take longer than to make it.
+            LabelScore.model_construct(
+                label=self.bundle.classes[k], probability=min(1.0, float(probabilities[k]))
+            )
             for k in best
         )
-        return Prediction(
+        return Prediction.model_construct(
             id=id,
             status="ok",
             target=self.bundle.meta.target,
-            label=scores[0].label,
-            probability=scores[0].probability,
-            top=scores,
+            label=labels[0].label,
+            probability=labels[0].probability,
+            top=labels,
             warnings=warnings,
             bundle=self.bundle.label,
         )
 
     def outputs(self, pixels: UInt8[ndarray, "B H W C"]) -> tuple[ndarray, ndarray | None]:
         """Logits [B, K] and, with a text tower, unit vectors [B, E], in one pass over the pictures."""
-        parts = [self._backend.picture(pixels[i : i + CHUNK]) for i in range(0, len(pixels), CHUNK)]
+        found = self.picture_outputs(pixels)
+        return found.logits, found.vectors
+
+    def picture_outputs(self, pixels: UInt8[ndarray, "B H W C"], *, vectors: bool = True) -> PictureOutputs:
+        """All that the network says, in one pass over the pictures; unit vectors only where wanted."""
+        starts = range(0, len(pixels), CHUNK)
+        parts = [self._backend.picture(pixels[i : i + CHUNK], vectors=vectors) for i in starts]
+        if len(parts) == 1:
+            return parts[0]
         if not parts:
-            width = self.bundle.config.text.width
-            vectors = np.zeros((0, width), np.float32) if self.bundle.has_text else None
-            return np.zeros((0, len(self.bundle.classes)), np.float32), vectors
-        logits = np.concatenate([part[0] for part in parts])
-        if parts[0][1] is None:
-            return logits, None
-        return logits, np.concatenate([part[1] for part in parts if part[1] is not None])
+            width, bundle = self.bundle.config.text.width, self.bundle
+            return PictureOutputs(
+                np.zeros((0, len(bundle.classes)), np.float32),
+                np.zeros((0, width), np.float32) if vectors and bundle.has_text else None,
+                np.zeros(0, np.float32) if bundle.meta.unlike else None,
+            )
+        logits, *others = zip(*parts, strict=True)
+        joined = [None if some[0] is None else np.concatenate(some) for some in others]
+        return PictureOutputs(np.concatenate(logits), *joined)
+
+    def _unlike(self, outputs: PictureOutputs) -> Bool[ndarray, "B"]:
+        """Which pictures are unlike the training pictures; none where the bundle cannot tell."""
+        unlike = self.bundle.meta.unlike
+        if unlike is None or outputs.unlike is None:
+            return np.zeros(len(outputs.logits), bool)
+        return np.asarray(outputs.unlike >= unlike.threshold)
 
     def _calibrated(self, logits: ndarray) -> ndarray:
         return apply_temperature(logits, self.bundle.temperature).astype(np.float32)

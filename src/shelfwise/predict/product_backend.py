@@ -5,6 +5,7 @@ B products, P pictures of all of them, T tokens, D features.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -14,7 +15,7 @@ from numpy import ndarray
 
 from shelfwise.bundle import ProductsBundle
 from shelfwise.errors import BundleError
-from shelfwise.predict.onnx_backend import graph_session
+from shelfwise.predict.onnx_backend import Precision, Runtime, graph_name, graph_session, need_precision
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,31 @@ class ProductBackend(Protocol):
 
 
 class OnnxProductBackend:
-    """onnxruntime on `picture.onnx`, `title.onnx`, `table.onnx` and `fuse.onnx`."""
+    """onnxruntime, or another `runtime`, on `picture.onnx`, `title.onnx`, `table.onnx` and `fuse.onnx`, or on
+    the 8-bit forms that there are.
 
-    def __init__(self, bundle: ProductsBundle, threads: int | None = None) -> None:
+    In 8 bits a pretrained tower takes the scale of activations from all rows that run together; so that an
+    answer depends on its own product alone, every row runs alone there."""
+
+    def __init__(
+        self,
+        bundle: ProductsBundle,
+        threads: int | None = None,
+        precision: Precision = "fp32",
+        runtime: Runtime = "onnx",
+    ) -> None:
+        need_precision(bundle, precision)
         reading = bundle.reading
-        self._picture = graph_session(bundle, "picture.onnx", threads)
-        self._title = graph_session(bundle, "title.onnx", threads)
-        self._table = graph_session(bundle, "table.onnx", threads) if "table" in reading.modalities else None
-        self._fuse = graph_session(bundle, "fuse.onnx", threads)
+        names = {graph: graph_name(bundle, graph, precision) for graph in ("picture", "title")}
+        self._picture = graph_session(bundle, names["picture"], threads, runtime)
+        self._title = graph_session(bundle, names["title"], threads, runtime)
+        self._alone = {
+            graph for graph, name in names.items() if ".int8." in name and graph in reading.architectures
+        }
+        self._table = None
+        if "table" in reading.modalities:
+            self._table = graph_session(bundle, "table.onnx", threads, runtime)
+        self._fuse = graph_session(bundle, "fuse.onnx", threads, runtime)
         # A graph drops what it does not use, such as the tokens of a fusion that looks at vectors alone.
         self._wanted = {given.name for given in self._fuse.get_inputs()}
         self._names = [output.name for output in self._fuse.get_outputs()]
@@ -72,11 +90,18 @@ class OnnxProductBackend:
 
     def picture(self, pixels: UInt8[ndarray, "P H W C"]) -> tuple[ndarray, ndarray]:
         """Tokens and vectors."""
+        if "picture" in self._alone:
+            return together([self._picture.run(None, {"pixels": row[None]}) for row in pixels])
         tokens, vectors = self._picture.run(None, {"pixels": pixels})
         return tokens, vectors
 
     def title(self, words: Int64[ndarray, "B L"], pieces: Int64[ndarray, "B S"]) -> tuple[ndarray, ndarray]:
         """Tokens and vectors."""
+        if "title" in self._alone:
+            lengths = np.maximum(1, (words > 0).sum(1)).tolist()
+            rows = zip(words, lengths, strict=True)
+            found = [self._title.run(None, {"words": row[None, :length]}) for row, length in rows]
+            return together(found, words.shape[1])
         given = {"words": words, "pieces": pieces}
         wanted = (entry.name for entry in self._title.get_inputs())  # a pretrained tower has no pieces
         tokens, vectors = self._title.run(None, {name: given[name] for name in wanted})
@@ -99,6 +124,14 @@ class OnnxProductBackend:
             given[f"{name}_vector"] = part.vector
         found = self._fuse.run(None, {name: value for name, value in given.items() if name in self._wanted})
         return dict(zip(self._names, found, strict=True))
+
+
+def together(rows: Sequence[Sequence[ndarray]], length: int | None = None) -> tuple[ndarray, ndarray]:
+    """Tokens [B, T, D] and vectors [B, D] of rows that ran alone; tokens filled up to `length` with zeros."""
+    tokens = np.zeros((len(rows), length or rows[0][0].shape[1], rows[0][0].shape[2]), np.float32)
+    for place, (some, _) in enumerate(rows):
+        tokens[place, : some.shape[1]] = some[0]
+    return tokens, np.concatenate([vector for _, vector in rows])
 
 
 def by_product(

@@ -25,6 +25,7 @@ from shelfwise.data.review_tokens import TextReader, load_tokenizer
 from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import BundleError, MissingExtraError
+from shelfwise.predict.onnx_backend import Precision
 from shelfwise.predict.product_backend import Known, OnnxProductBackend, ProductBackend, by_product
 from shelfwise.predict.zero_shot import NamedClasses, prompt_vectors
 from shelfwise.schema import LabelScore, Product, ProductAnswer, TargetAnswer
@@ -77,12 +78,21 @@ class ProductPredictor:
 
     @classmethod
     def load(
-        cls, path: Path | str, *, threads: int | None = None, backend: Literal["onnx", "torch"] = "onnx"
+        cls,
+        path: Path | str,
+        *,
+        threads: int | None = None,
+        precision: Precision = "fp32",
+        backend: Literal["onnx", "openvino", "torch"] = "onnx",
     ) -> ProductPredictor:
-        """Open a products bundle; `threads` bounds the cores of one call. Torch needs the `train` extra."""
+        """Open a products bundle; `threads` bounds the cores of one call.
+
+        In `int8` towers of pictures and pretrained ones of titles are faster; what it changes is in the
+        bundle's info under `int8`. Torch, always in fp32, needs the `train` extra;
+        OpenVINO, on the same files, the `openvino` extra."""
         bundle = ProductsBundle.open(Path(path))
-        if backend == "onnx":
-            return cls(bundle, OnnxProductBackend(bundle, threads))
+        if backend != "torch":
+            return cls(bundle, OnnxProductBackend(bundle, threads, precision, backend))
         try:
             from shelfwise.predict.torch_products import TorchProductBackend
         except ModuleNotFoundError as error:
@@ -148,6 +158,13 @@ class ProductPredictor:
             known["table"] = _present(*backend.table(given.values, given.numbers), given.values > 0)
         return known
 
+    def encode_pictures(self, pixels: UInt8[ndarray, "P H W C"]) -> Known:
+        """What the picture tower says of each picture (at least one) as a product's only one.
+
+        No other tower runs, so it is the way to ask of many versions of a picture."""
+        tokens, vectors = self._backend.picture(pixels)
+        return by_product(tokens, vectors, np.arange(len(pixels)), len(pixels))
+
     def embed_texts(self, texts: Sequence[str]) -> Float[ndarray, "N E"]:
         """Unit vectors of texts alone; BundleError where the bundle has no shared space."""
         bundle = self.bundle
@@ -189,7 +206,7 @@ class ProductPredictor:
         )
         return ReadProduct(
             product,
-            tuple(self._preprocessor.picture(picture.pixels) for picture in pictures),
+            tuple(self._preprocessor.picture(usable.picture.pixels) for usable in pictures),
             (*(warning.kind for warning in warnings), *("picture_skipped" for _ in bad)),
             (bad[0].kind, bad[0].why) if bad else None,
         )

@@ -6,7 +6,7 @@ B texts, L tokens, A aspect labels (each shop aspect praised, then blamed).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int64
@@ -14,9 +14,8 @@ from numpy import ndarray
 
 from shelfwise.bundle import ReviewsBundle
 from shelfwise.errors import BundleError
-from shelfwise.predict.onnx_backend import graph_session
+from shelfwise.predict.onnx_backend import Precision, Runtime, graph_session, need_precision
 
-Precision = Literal["fp32", "int8"]
 STARS, SENTIMENTS, TAGS, IMPLIED = 5, 3, 7, 3
 """Numbers that the networks give, aspect labels apart."""
 BATCH_TOKENS = 512
@@ -38,21 +37,26 @@ class ReviewBackend(Protocol):
 
 
 class OnnxReviewBackend:
-    """onnxruntime on `review.onnx` and `aspects.onnx`, or on their 8-bit forms.
+    """onnxruntime, or another `runtime`, on `review.onnx` and `aspects.onnx`, or on their 8-bit forms.
 
     In 8 bits the scale of activations is taken from all rows that run together; so that an answer depends
     on its own review alone, every row runs alone."""
 
     def __init__(
-        self, bundle: ReviewsBundle, threads: int | None = None, precision: Precision = "fp32"
+        self,
+        bundle: ReviewsBundle,
+        threads: int | None = None,
+        precision: Precision = "fp32",
+        runtime: Runtime = "onnx",
     ) -> None:
+        need_precision(bundle, precision)
         ending = ".onnx" if precision == "fp32" else ".int8.onnx"
         self.batch_tokens = BATCH_TOKENS if precision == "fp32" else 0
-        self._review = graph_session(bundle, "review" + ending, threads)
+        self._review = graph_session(bundle, "review" + ending, threads, runtime)
         _check_widths(bundle, "review" + ending, self._review, [STARS, SENTIMENTS, 2])
         self._aspects = None
         if bundle.reading.aspects is not None:
-            self._aspects = graph_session(bundle, "aspects" + ending, threads)
+            self._aspects = graph_session(bundle, "aspects" + ending, threads, runtime)
             labels = 2 * len(bundle.reading.aspects.aspects)
             _check_widths(bundle, "aspects" + ending, self._aspects, [labels, TAGS, IMPLIED])
 

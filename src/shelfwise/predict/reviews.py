@@ -18,8 +18,9 @@ from shelfwise.bundle import ReviewsBundle
 from shelfwise.data.review_tokens import UNKNOWN, TextReader, Windows, load_tokenizer, padded, review_text
 from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import BundleError, MissingExtraError
+from shelfwise.predict.onnx_backend import Precision
 from shelfwise.predict.opinions import OpinionFinder
-from shelfwise.predict.review_backend import OnnxReviewBackend, Precision, ReviewBackend, batches, pad_id
+from shelfwise.predict.review_backend import OnnxReviewBackend, ReviewBackend, batches, pad_id
 from shelfwise.predict.token_scores import TermOpinions, TokenScores, term_opinions, token_places
 from shelfwise.schema import Opinion, Review, ReviewPrediction, Sentiment
 
@@ -80,15 +81,15 @@ class ReviewPredictor:
         *,
         threads: int | None = None,
         precision: Precision = "fp32",
-        backend: Literal["onnx", "torch"] = "onnx",
+        backend: Literal["onnx", "openvino", "torch"] = "onnx",
     ) -> ReviewPredictor:
         """Open a reviews bundle; `threads` bounds the cores of one call.
 
         `int8` is about twice as fast; how far it is off is in the bundle's info under `parity`. Torch,
-        always in fp32, needs the `train` extra."""
+        always in fp32, needs the `train` extra; OpenVINO, on the same files, the `openvino` extra."""
         bundle = ReviewsBundle.open(Path(path))
-        if backend == "onnx":
-            return cls(bundle, OnnxReviewBackend(bundle, threads, precision))
+        if backend != "torch":
+            return cls(bundle, OnnxReviewBackend(bundle, threads, precision, backend))
         try:
             from shelfwise.predict.torch_reviews import TorchReviewBackend
         except ModuleNotFoundError as error:

@@ -60,14 +60,14 @@ def predict_catalog(
     counts = Counts()
     root = image_root_of(config)
     with replacing(out) as partial, WRITERS[out.suffix](partial) as write:
-        for rows in product_chunks(_rows(config), CHUNK):
+        for rows in product_chunks(rows_of(config), CHUNK):
             answers = _answer(predictor, rows, counts, top=top, root=root)
             write([answer.model_dump() for answer in answers])
             watch(counts)
     return counts
 
 
-def _rows(config: CatalogConfig) -> Iterator[Product | RowError | RowWarning]:
+def rows_of(config: CatalogConfig) -> Iterator[Product | RowError | RowWarning]:
     """The catalogue's rows; of Fashion-MNIST the test pictures, as PNG, which loses nothing."""
     if config.source != FASHION_MNIST:
         yield from read_catalog(config)

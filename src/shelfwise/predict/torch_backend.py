@@ -12,20 +12,21 @@ from torch import nn
 from shelfwise.bundle import Bundle
 from shelfwise.errors import BundleError
 from shelfwise.nn.build import build_classifier, build_dual
-from shelfwise.nn.dual import DualEncoder
+from shelfwise.nn.dual import DualEncoder, ServedPictures
+from shelfwise.predict.onnx_backend import PictureOutputs
 
 
 def load_model(bundle: Bundle) -> nn.Module:
     """The bundle's network with its weights, in evaluation mode: a DualEncoder, or a PictureClassifier
     where there is no text tower. BundleError where the weights are another network's."""
-    meta = bundle.meta
+    meta, weights = bundle.meta, bundle.weights
     model: nn.Module = build_classifier(
         bundle.config, classes=len(meta.classes), mean=meta.mean, std=meta.std
     )
     if meta.tokenizer is not None:
         model = build_dual(model, bundle.config, meta.tokenizer)  # type: ignore[arg-type]
     try:
-        model.load_state_dict(load_file(bundle.path / "model.safetensors"))
+        model.load_state_dict(load_file(weights))
     except (RuntimeError, SafetensorError) as error:
         why = str(error).splitlines()[0]
         raise BundleError(
@@ -40,14 +41,14 @@ class TorchBackend:
 
     def __init__(self, bundle: Bundle) -> None:
         self.model = load_model(bundle)
+        self._served = ServedPictures(self.model)  # type: ignore[arg-type]
 
     @torch.inference_mode()
-    def picture(self, pixels: UInt8[ndarray, "B H W C"]) -> tuple[ndarray, ndarray | None]:
-        """Logits and unit vectors."""
-        outputs = self.model(torch.from_numpy(pixels))
-        if isinstance(outputs, tuple):
-            return outputs[0].numpy(), outputs[1].numpy()
-        return outputs.numpy(), None
+    def picture(self, pixels: UInt8[ndarray, "B H W C"], *, vectors: bool = True) -> PictureOutputs:
+        """Logits and what else the bundle has learned."""
+        values = self._served(torch.from_numpy(pixels))
+        found = dict(zip(self._served.outputs, (value.numpy() for value in values), strict=True))
+        return PictureOutputs(found["logits"], found.get("embeddings"), found.get("unlike"))
 
     @torch.inference_mode()
     def text(self, ids: Int64[ndarray, "T L"]) -> Float32[ndarray, "T E"]:

@@ -19,6 +19,7 @@ from shelfwise.predict.product_backend import Known
 def load_product_net(bundle: ProductsBundle) -> ProductNet:
     """The bundle's network with its weights, in evaluation mode; BundleError where they are another's."""
     classes = {name: taxonomy_of(target) for name, target in bundle.reading.targets.items()}
+    weights = bundle.weights
     meta, architectures = bundle.meta, bundle.reading.architectures
     if missing := bundle.config.pretrained.keys() - architectures.keys():
         raise BundleError(
@@ -26,7 +27,7 @@ def load_product_net(bundle: ProductsBundle) -> ProductNet:
         )
     net = ProductNet(bundle.config, classes, meta.mean, meta.std, architectures)
     try:
-        net.load_state_dict(load_file(bundle.path / "model.safetensors"))
+        net.load_state_dict(load_file(weights))
     except (OSError, RuntimeError, SafetensorError) as error:
         why = str(error).splitlines()[0]
         raise BundleError(

@@ -72,6 +72,7 @@ def explanation_page(explained: Explained) -> str:
         words=sorted(explanation.words, key=lambda word: -abs(word.weight)),
         steps=_steps(explanation),
         gazes=_gazes(explained),
+        most_gazes=MOST_GAZES,
         colours=", ".join(_css(value) for value in np.linspace(-1, 1, 9)),
     )
 
@@ -173,6 +174,7 @@ def _sections(explanation: Explanation) -> list[tuple[str, str]]:
         (explanation.words, "words", "Words"),
         (explanation.gaze, "gaze", "Gaze"),
         (explanation.neighbours, "neighbours", "Neighbours"),
+        (explanation.missing, "missing", "Missing"),
     ):
         if there:
             found.append((anchor, name))
@@ -205,10 +207,12 @@ def _gazes(explained: Explained) -> list[dict[str, Any]]:
     )
     found = []
     for word in gaze:
-        for pixels, grid in zip(explained.pixels, word.pictures, strict=True):
+        elsewhere = word.elsewhere or (0.0,) * len(word.pictures)
+        for pixels, grid, other in zip(explained.pixels, word.pictures, elsewhere, strict=True):
             shares = np.array(grid)
             lit = picture_uri(_lit(pixels, shares / (most or 1.0)), scale_of(pixels))
-            found.append({"text": word.text, "uri": lit, "share": float(shares.sum())})
+            share = float(shares.sum()) + other
+            found.append({"text": word.text, "uri": lit, "share": share, "elsewhere": other})
     return found
 
 

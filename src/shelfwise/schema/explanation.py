@@ -53,13 +53,17 @@ class ExplainedPicture(Frozen):
 
 
 class WordGaze(Frozen):
-    """Where one word looks by cross-attention: shares that sum to 1 over all other modalities."""
+    """Where one word looks by cross-attention: shares that sum to 1 over all other modalities.
+
+    A word of several tokens has the mean of theirs."""
 
     text: str
     start: Annotated[int, Field(ge=0)]
     end: Annotated[int, Field(gt=0)]
     pictures: tuple[Grid, ...]
     """Of each picture the share of each of its places."""
+    elsewhere: tuple[float, ...] = ()
+    """Of each picture the share of what is of no place in it: a transformer's class token."""
 
 
 class Neighbour(Frozen):

@@ -80,7 +80,7 @@ def _among(
 def _there(tree: Exists, columns: Columns, rows: int) -> Bool[ndarray, "N"]:
     column = _column(tree, columns)
     if isinstance(column, NumberColumn):
-        return ~np.isnan(column.numbers)
+        return np.asarray(~np.isnan(column.numbers))
     return _owners(column, np.ones(len(column.owners), bool), rows)
 
 

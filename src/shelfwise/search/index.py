@@ -27,8 +27,8 @@ from shelfwise.search.view import View, load_view
 from shelfwise.search.words import spans_of
 
 Vector = Float32[ndarray, "D"]
-MASKS = 64
-"""Filters whose masks are kept: a byte a product each."""
+MASKS, MASK_BYTES = 64, 64 << 20
+"""Filters that are remembered at most, and what their masks and rows may take: 9 bytes a product each."""
 
 
 @runtime_checkable
@@ -74,7 +74,8 @@ class OpenedIndex:
         self.folder = folder
         self.facts = facts
         self.view = view
-        self._selection = lru_cache(maxsize=MASKS)(self._select)
+        kept = min(MASKS, MASK_BYTES // (9 * max(1, len(view))))
+        self._selection = lru_cache(maxsize=max(1, kept))(self._select)
 
     @classmethod
     def open(cls, folder: Path | str) -> OpenedIndex:

@@ -64,7 +64,8 @@ class IndexWriter:
 
     def publish(self, *, exact_below: int = EXACT_BELOW) -> IndexFacts:
         """Compact the table, make the view that searches read, and name it in `index.json`."""
-        if self.facts.view is not None and self.facts.version == self._table.version:
+        view = self.facts.view
+        if view is not None and self.facts.version == self._table.version and (self.folder / view).is_dir():
             (self.folder / UNFINISHED).unlink(missing_ok=True)
             return self.facts
         self._mark()

@@ -12,7 +12,7 @@ from PIL import Image
 
 from shelfwise.bundle import Bundle, ProductsBundle, ReviewsBundle, open_bundle
 from shelfwise.errors import BundleError
-from shelfwise.predict.onnx_backend import OnnxBackend
+from shelfwise.predict.onnx_backend import OnnxBackend, Precision
 from shelfwise.predict.predictor import Predictor
 from shelfwise.predict.product_backend import OnnxProductBackend
 from shelfwise.predict.products import ProductPredictor
@@ -32,7 +32,7 @@ class OpenModel:
     """A bundle that answers."""
 
     predictor: AnyPredictor
-    precision: Literal["fp32", "int8"] = "fp32"
+    precision: Precision = "fp32"
     given_name: str | None = None
     """By which it is asked for instead of the bundle's own."""
 
@@ -85,7 +85,7 @@ def open_model(
     *,
     name: str | None = None,
     threads: int | None = None,
-    precision: Literal["fp32", "int8"] = "int8",
+    precision: Precision = "int8",
     max_pixels: int | None = None,
 ) -> OpenModel:
     """The bundle in a folder, checked and ready; `int8` where it has that. BundleError for an unfit one.
@@ -96,13 +96,16 @@ def open_model(
         data = bundle.config.data
         bounded = {"max_pixels": min(max_pixels, data.max_pixels)}
         bundle.config = bundle.config.model_copy(update={"data": data.model_copy(update=bounded)})
+    graph = "review" if isinstance(bundle, ReviewsBundle) else "picture"
+    chosen: Precision = precision if f"{graph}.int8.onnx" in bundle.meta.files else "fp32"
+    predictor: AnyPredictor
     if isinstance(bundle, ReviewsBundle):
-        int8 = precision == "int8" and "review.int8.onnx" in bundle.meta.files
-        chosen: Literal["fp32", "int8"] = "int8" if int8 else "fp32"
-        return OpenModel(ReviewPredictor(bundle, OnnxReviewBackend(bundle, threads, chosen)), chosen, name)
-    if isinstance(bundle, ProductsBundle):
-        return OpenModel(ProductPredictor(bundle, OnnxProductBackend(bundle, threads)), given_name=name)
-    return OpenModel(Predictor(bundle, OnnxBackend(bundle, threads)), given_name=name)
+        predictor = ReviewPredictor(bundle, OnnxReviewBackend(bundle, threads, chosen))
+    elif isinstance(bundle, ProductsBundle):
+        predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads, chosen))
+    else:
+        predictor = Predictor(bundle, OnnxBackend(bundle, threads, chosen))
+    return OpenModel(predictor, chosen, name)
 
 
 def self_test(model: OpenModel) -> None:
@@ -130,8 +133,8 @@ def self_test(model: OpenModel) -> None:
 
 def _probe_picture() -> bytes:
     """A drawn picture that every bundle takes: a dark square on white."""
-    pixels = np.full((64, 64), 255, np.uint8)
-    pixels[16:48, 16:48] = 60
+    pixels = np.full((32, 32), 255, np.uint8)
+    pixels[8:24, 8:24] = 60
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()

@@ -32,10 +32,13 @@ def model_card(info: BundleInfo, config: Config) -> str:
         f"temperature {info.temperature:.3f}."
         if validation
         else "- No validation row had a label: the accuracy is unknown and probabilities are not calibrated.",
+        *int8_lines(info),
+        *_unlike(info),
         "- Test figures come from `shelfwise evaluate`, which does not write into the bundle.",
         "",
         "## Limits",
-        "- It always answers with one of its classes, whatever the picture shows.",
+        "- It always answers with one of its classes, whatever the picture shows"
+        f"{'; see above for what it warns of' if info.unlike else ''}.",
         "- Its probabilities are calibrated for pictures like the validation rows, and for no others.",
     ]
     if info.source == "fashion-mnist":
@@ -45,6 +48,35 @@ def model_card(info: BundleInfo, config: Config) -> str:
             "into its form first (section 2 there), which works best on a plain background.",
         ]
     return "\n".join(lines) + "\n"
+
+
+def int8_lines(info: BundleInfo) -> list[str]:
+    """What 8 bits change, in a line; none where that was not measured."""
+    found = info.info.get("int8")
+    if not found:
+        return []
+    accuracy = found["accuracy"]
+    said = f"accuracy {accuracy['int8']:.4f} where float has {accuracy['fp32']:.4f}; " if accuracy else ""
+    return [
+        f"- In 8 bits, on {found['rows']:,} validation rows: {said}{found['other_answers']:.2%} other "
+        f"answers, the largest change of a probability {found['largest_change']:.2g}."
+    ]
+
+
+def _unlike(info: BundleInfo) -> list[str]:
+    if info.unlike is None:
+        return []
+    found = dict(info.unlike.flagged)
+    wrongly = found.pop("validation", None)
+    named = ", ".join(f"{kind.replace('_', ' ')} {share:.1%}" for kind, share in found.items())
+    return [
+        "- Pictures unlike the training pictures get the warning `unlike_training`"
+        + (
+            f": {wrongly:.1%} of the validation pictures for nothing; {named}."
+            if wrongly is not None
+            else "."
+        )
+    ]
 
 
 def _numbers(values: tuple[float, ...]) -> str:

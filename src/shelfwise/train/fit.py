@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,9 +136,8 @@ def fit(
     score: float | None = None
     metric = validation.name if validation else None
     try:
-        with interrupt_flag() as interrupted:
+        with interrupt_flag() as interrupted, closing(train_steps(run, loader, objective)) as records:
             stopped = _out_of_patience(progress, config.patience)
-            records = train_steps(run, loader, objective)
             for record in () if stopped else records:
                 done = record.step >= steps
                 if journal and (record.step % LOG_EVERY == 0 or done):

@@ -90,9 +90,12 @@ def pixel_chunks(rows: TrainingRows) -> Iterable[UInt8[ndarray, "_ _ _ _"]]:
 
 def fingerprint(config: Config, rows: TrainingRows) -> dict[str, Any]:
     """What must be the same when a run goes on: all settings that change its weights, and the data."""
-    dumped = config.model_dump(mode="json", include={"preprocess", "model", "augment", "train", "split"})
+    sections = {"preprocess", "model", "augment", "train", "split"}
+    if config.unlike.share:  # else it changes no weight, and checkpoints of earlier versions have none
+        sections.add("unlike")
+    dumped = config.model_dump(mode="json", include=sections)
     for free in NO_EFFECT:
-        del dumped["train"][free]
+        dumped["train"].pop(free, None)
     flat = {f"{section}.{key}": value for section, values in dumped.items() for key, value in values.items()}
     if isinstance(rows, LabelledPictures):
         digest = hashlib.sha256(np.ascontiguousarray(rows.images).data)

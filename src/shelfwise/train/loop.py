@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -115,7 +115,7 @@ def total_steps(config: TrainConfig, batches_per_epoch: int) -> int:
     return max(1, round(config.epochs * batches_per_epoch)) if config.epochs else 0
 
 
-def train_steps(run: Run, loader: Loader, objective: Objective) -> Iterator[StepRecord]:
+def train_steps(run: Run, loader: Loader, objective: Objective) -> Generator[StepRecord, None, None]:
     """Train from `run.step` to the end, one record after each step; `run` is whole whenever this yields."""
     config = run.config
     steps = total_steps(config, len(loader))

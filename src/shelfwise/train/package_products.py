@@ -1,4 +1,6 @@
-"""What becomes a products bundle: weights, an ONNX file a tower and one for what stands on them, a card."""
+"""What becomes a products bundle: weights, an ONNX file a tower and one for what stands on them, a card.
+
+Towers that gain by it have an 8-bit form besides."""
 
 from __future__ import annotations
 
@@ -8,14 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy import ndarray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from shelfwise.bundle import BundleInfo, ProductsBundle, write_bundle
+from shelfwise.bundle import EXPORTS, RANGES, BundleInfo, ProductsBundle, write_bundle
 from shelfwise.bundle.neighbours import NEIGHBOURS, KnownProducts, write_known_products
 from shelfwise.config import ProductsConfig
-from shelfwise.export.onnx import Link, check_parity, export_graph, softmax
+from shelfwise.data.product_input import table_input, text_input
+from shelfwise.export.onnx import Link, check_parity, export_graph, largest_difference, softmax
+from shelfwise.export.quantize import LOOKUPS, OPERATORS, quantize_dynamic_int8
+from shelfwise.export.static import measure_ranges, quantize_static_int8, read_ranges, write_ranges
 from shelfwise.export.weights import halved, save_weights, share_weights
+from shelfwise.export.worth import int8_form
 from shelfwise.nn.product_net import ProductNet, ProductTensors
 from shelfwise.nn.product_pieces import (
     FusionPiece,
@@ -27,9 +34,15 @@ from shelfwise.nn.product_pieces import (
     fusion_inputs,
 )
 from shelfwise.nn.product_towers import TitleTower
+from shelfwise.predict.products import title_reader
+from shelfwise.predict.torch_products import load_product_net
+from shelfwise.schema import FieldValue
+from shelfwise.train.package import drawn_pictures, kept_card, refuse_strangers, still_true
 from shelfwise.train.product_card import product_card
 
 WEIGHTS = "model.safetensors"
+DRAWN = 16
+"""Constructed products to compare on where no others are at hand."""
 Named = dict[str, tuple[Tensor, Sequence[int]]]
 """Example and axes that vary, by the input's name."""
 
@@ -40,6 +53,7 @@ def package_products(
     info: BundleInfo,
     config: ProductsConfig,
     sample: ProductTensors,
+    calibration: ndarray | None = None,
     tokenizer: Tokenizer | None = None,
     journal: Path | None,
     path: Path,
@@ -47,10 +61,11 @@ def package_products(
 ) -> ProductsBundle:
     """Export the network and write the bundle at `path`; BundleError where a graph differs from torch.
 
-    `sample` holds at least two products that the comparisons run on; `tokenizer` is a pretrained title
-    tower's. The largest differences are kept in
-    the bundle's info: from torch under `parity`, of 16-bit weights from the trained ones under `weights`.
-    `known` are training products that the bundle keeps to say what a product is like."""
+    `sample` holds at least two products that the comparisons run on; on `calibration`, training pictures
+    [N, H, W, C], activations take the ranges that 8 bits stand for; `tokenizer` is a pretrained title
+    tower's. The largest differences are kept in the bundle's info: from torch under `parity`, of 16-bit
+    weights from the trained ones under `weights`. `known` are training products that the bundle keeps to say
+    what a product is like."""
     net = net.cpu().float().eval()
     _simplify(net)
     parts = (sample.pixels, sample.owner, sample.words, sample.pieces, sample.values, sample.numbers)
@@ -60,14 +75,7 @@ def package_products(
         folder = Path(scratch)
         save_weights(net, folder / WEIGHTS, kind)
         files = {WEIGHTS: folder / WEIGHTS}
-        parity = {}
-        for name, module, inputs, outputs, links in _graphs(net, sample):
-            graph, shared = folder / f"{name}.whole.onnx", folder / f"{name}.onnx"
-            export_graph(module, inputs, graph, output_names=outputs)
-            share_weights(graph, folder / WEIGHTS, shared)
-            examples = tuple(example for example, _ in inputs.values())
-            parity[name] = check_parity(module, examples, shared, links=links)
-            files[shared.name] = shared
+        parity = _write_graphs(net, sample, calibration, folder, files)
         if known is not None:
             write_known_products(known, folder / NEIGHBOURS)
             files[NEIGHBOURS] = folder / NEIGHBOURS
@@ -81,6 +89,79 @@ def package_products(
         bundle = write_bundle(path, info=info, config=config, files=files, card=product_card(info, config))
     assert isinstance(bundle, ProductsBundle)
     return bundle
+
+
+def reexport_products(path: Path, calibration: ndarray | None = None) -> ProductsBundle:
+    """Write the ONNX files of the products bundle at `path` afresh from its weights; all else stays.
+
+    As `package.reexport` for pictures; the comparisons run on constructed products."""
+    bundle = ProductsBundle.open(path, unchecked=EXPORTS)
+    refuse_strangers(bundle)
+    net = load_product_net(bundle)
+    _simplify(net)
+    kept = [name for name in bundle.meta.files if name not in (*EXPORTS, "config.json")]
+    with tempfile.TemporaryDirectory(prefix="shelfwise-") as scratch:
+        folder = Path(scratch)
+        (folder / WEIGHTS).write_bytes((path / WEIGHTS).read_bytes())
+        files = {name: path / name for name in kept}
+        parity = _write_graphs(net, _constructed(bundle), calibration, folder, files)
+        said = {**still_true(bundle, files), "parity": parity}
+        info = bundle.meta.model_copy(update={"info": said})
+        card = kept_card(bundle, product_card(info, bundle.config))
+        written = write_bundle(path, info=info, config=bundle.config, files=files, card=card)
+    assert isinstance(written, ProductsBundle)
+    return written
+
+
+def _write_graphs(
+    net: ProductNet,
+    sample: ProductTensors,
+    calibration: ndarray | None,
+    folder: Path,
+    files: dict[str, Path],
+) -> dict[str, float]:
+    """Write every graph into `folder`, which has the weights, and its 8-bit form where it gains by one.
+
+    Names them in `files`; the largest differences from torch. Ranges are those of `files` unless pictures to
+    take them from are given; a convolution without either has no 8-bit form."""
+    parity: dict[str, float] = {}
+    for name, module, inputs, outputs, links in _graphs(net, sample):
+        graph, shared, small = (folder / f"{name}{end}" for end in (".whole.onnx", ".onnx", ".int8.onnx"))
+        export_graph(module, inputs, graph, output_names=outputs)
+        share_weights(graph, folder / WEIGHTS, shared)
+        examples = tuple(example for example, _ in inputs.values())
+        parity[name] = check_parity(module, examples, shared, links=links)
+        files[shared.name] = shared
+        form = int8_form(graph) if name in ("picture", "title") else None
+        if form == "static":
+            if calibration is not None:
+                files[RANGES] = folder / RANGES
+                write_ranges(measure_ranges(graph, calibration), files[RANGES])
+            if RANGES not in files:
+                continue
+            quantize_static_int8(graph, small, read_ranges(files[RANGES]))
+        elif form is not None:
+            quantize_dynamic_int8(graph, small, OPERATORS if form == "dynamic" else LOOKUPS)
+        if form is not None:
+            files[small.name] = small
+            parity[f"{name}.int8"] = largest_difference(module, examples, small, links=links)
+        graph.unlink()
+    return parity
+
+
+def _constructed(bundle: ProductsBundle) -> ProductTensors:
+    """Products of drawn pictures and made-up titles, since a bundle keeps none of its training data."""
+    config = bundle.config
+    pictures = drawn_pictures(config.preprocess)
+    pixels = pictures[:: len(pictures) // DRAWN]
+    titles = [f"{'new ' * (i % 3)}product {i} of our shop" for i in range(len(pixels))]
+    words, pieces = text_input(titles, config.title, title_reader(bundle))
+    fields: dict[str, tuple[FieldValue, ...]] = {
+        name: tuple(float(i) for i in range(len(pixels))) for name in config.table.fields
+    }
+    values, numbers = table_input(fields, len(pixels), config.table, bundle.reading.scales)
+    given = (np.arange(len(pixels)), words, pieces, values, numbers)
+    return ProductTensors(pixels, *map(torch.from_numpy, given))
 
 
 def _simplify(net: ProductNet) -> None:

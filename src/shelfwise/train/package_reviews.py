@@ -22,7 +22,7 @@ from shelfwise.export.weights import halved, save_weights, share_weights
 from shelfwise.nn.review_net import ReviewNet, ServedReviewNet
 from shelfwise.predict.review_backend import pad_id
 from shelfwise.predict.torch_reviews import load_review_net, load_tagger
-from shelfwise.train.package import kept_card, refuse_strangers
+from shelfwise.train.package import kept_card, refuse_strangers, still_true
 from shelfwise.train.review_card import review_card
 
 DRAWN = 32
@@ -99,7 +99,8 @@ def reexport_reviews(path: Path) -> ReviewsBundle:
             if module is not None:
                 (folder / graph.weights).write_bytes((path / graph.weights).read_bytes())
                 parity |= _write_graphs(module, graph, samples, folder, files)
-        info = bundle.meta.model_copy(update={"info": {**bundle.meta.info, "parity": parity}})
+        said = {**still_true(bundle, files), "parity": parity}
+        info = bundle.meta.model_copy(update={"info": said})
         card = kept_card(bundle, review_card(info, bundle.config))
         return _written(path, info=info, config=bundle.config, files=files, card=card)
 

@@ -30,6 +30,7 @@ def product_card(info: BundleInfo, config: ProductsConfig) -> str:
         "",
         "## Figures",
         *_figures(info),
+        *_int8(info),
         "",
         "## Limits",
         "- It always answers with classes that it has learned, whatever the product is.",
@@ -67,6 +68,25 @@ def _figures(info: BundleInfo) -> list[str]:
         + "."
         for subset, found in validation.items()
     ] + ["- Test figures come from `shelfwise evaluate`, which does not write into the bundle."]
+
+
+def _int8(info: BundleInfo) -> list[str]:
+    """A line for each set of modalities: what 8 bits change."""
+    found = info.info.get("int8", {})
+    lines = []
+    for subset, targets in found.get("answers", {}).items():
+        said = [
+            f"{name} {one['accuracy']['int8']:.4f} (float {one['accuracy']['fp32']:.4f})"
+            for name, one in targets.items()
+            if one["accuracy"]
+        ]
+        largest = max(one["largest_change"] for one in targets.values())
+        lines.append(
+            f"- In 8 bits, from {subset.replace('+', ' and ')}, on {found['rows']:,} validation products: "
+            + "; ".join([*said, f"the largest change of a probability {largest:.2g}"])
+            + "."
+        )
+    return lines
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from shelfwise.config import ProductsConfig, TitleTowerConfig
 from shelfwise.config.training import NO_EFFECT
+from shelfwise.data.picture_pool import EncodedPool, pictures_of_batches
 from shelfwise.data.product_input import FieldScale, field_scales, table_input, text_input
 from shelfwise.data.product_labels import classes_of, labels_of
 from shelfwise.data.product_rows import ProductParts, ProductRows, load_products
@@ -46,6 +47,8 @@ class ProductInputs:
     """Of the training products, for those who want to know what a product is like."""
     reader: TextReader | None = None
     """How a pretrained title tower reads."""
+    digest: str = ""
+    """Of all that is learned from, pixels included, in whichever form they are kept."""
 
 
 def load_product_inputs(config: ProductsConfig, *, max_errors: int = 0) -> ProductInputs:
@@ -68,21 +71,29 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
     if not config.asked:
         raise ConfigError(f"'{source}' has no label to learn; name one in data.columns.labels")
     train = found.parts["train"]
+    if isinstance(train.pool, EncodedPool):
+        log.info("pictures stay encoded and are decoded batch by batch: see train.picture_memory_mb")
     classes = {name: classes_of(name, target, train) for name, target in config.asked.items()}
     scales = field_scales(train)
-    channels = config.preprocess.channels
-    mean, std = (0.5,) * channels, (0.25,) * channels
-    if len(train.places):
-        statistics = pixel_statistics(_chunks(train))
-        mean, std = tuple(map(float, statistics.mean)), tuple(map(float, statistics.std))
     reader = title_reader(config.title, train.titles)
     parts = [
         product_data(found.parts[part], config, classes, scales, reader) for part in ("train", "validation")
     ]
     hiding = hidden_names(train.titles, config, classes, parts[0].pieces.shape[1])
     parts[0] = replace(parts[0], hiding=hiding)
+    mean, std, digest = _looked_through(parts[0])
     return ProductInputs(
-        parts[0], parts[1], classes, scales, mean, std, Path(source).name, train.ids, train.titles, reader
+        train=parts[0],
+        validation=parts[1],
+        classes=classes,
+        scales=scales,
+        mean=mean,
+        std=std,
+        source=Path(source).name,
+        ids=train.ids,
+        titles=train.titles,
+        reader=reader,
+        digest=digest,
     )
 
 
@@ -132,24 +143,34 @@ def product_data(
     )
 
 
-def fingerprint(config: ProductsConfig, data: ProductData) -> dict[str, Any]:
+def fingerprint(config: ProductsConfig, data: ProductInputs) -> dict[str, Any]:
     """What must be the same when a run goes on: all settings that change its weights, and the data."""
     sections = {"preprocess", "picture", "title", "table", "fusion", "shared", "zero_shot", "augment"}
     sections |= {"train", "split"}
     dumped = config.model_dump(mode="json", include=sections)
     for free in NO_EFFECT:
-        del dumped["train"][free]
+        dumped["train"].pop(free, None)
     del dumped["shared"]["neighbours"]
     flat = {f"{section}.{key}": value for section, values in dumped.items() for key, value in values.items()}
     flat |= {f"targets.{name}": target.model_dump(mode="json") for name, target in config.asked.items()}
+    return {**flat, "data": data.digest}
+
+
+def _looked_through(data: ProductData) -> tuple[tuple[float, ...], tuple[float, ...], str]:
+    """Mean and deviation of the training pixels, and a digest of all that is learned from: one pass."""
     digest = hashlib.sha256()
     for array in (data.places, data.words, data.values, data.numbers, data.keys, *data.labels.values()):
         digest.update(np.ascontiguousarray(array).tobytes())
-    for start in range(0, len(data.places), CHUNK):
-        digest.update(data.pool[data.places[start : start + CHUNK]].tobytes())
-    return {**flat, "data": digest.hexdigest()[:16]}
 
+    def chunks() -> Iterator[UInt8[ndarray, "_ _ _ _"]]:
+        places = (data.places[start : start + CHUNK] for start in range(0, len(data.places), CHUNK))
+        for pixels in pictures_of_batches(data.pool, places):
+            digest.update(pixels.tobytes())
+            yield pixels
 
-def _chunks(rows: ProductRows) -> Iterator[UInt8[ndarray, "_ _ _ _"]]:
-    for start in range(0, len(rows.places), CHUNK):
-        yield rows.pool[rows.places[start : start + CHUNK]]
+    channels = data.pool.shape[-1]
+    mean, std = (0.5,) * channels, (0.25,) * channels
+    if len(data.places):
+        statistics = pixel_statistics(chunks())
+        mean, std = tuple(map(float, statistics.mean)), tuple(map(float, statistics.std))
+    return mean, std, digest.hexdigest()[:16]

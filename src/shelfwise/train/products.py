@@ -22,14 +22,16 @@ from shelfwise.data.prompts import Templates
 from shelfwise.data.taxonomy import balanced_rows
 from shelfwise.decide.temperature import fit_temperature
 from shelfwise.errors import ConfigError
+from shelfwise.export.static import CALIBRATION
 from shelfwise.nn.heads import logit_adjustment
-from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader, batch_of
+from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader, batch_of, pictures_at
 from shelfwise.nn.product_net import ProductNet, only
 from shelfwise.nn.ranks import Ranks, join
 from shelfwise.train.allocator import keep_freed_memory
 from shelfwise.train.fit import Fitted, Validation, Watch, evaluating, fit, load_weights, training_cost
 from shelfwise.train.loop import Run
 from shelfwise.train.package_products import package_products
+from shelfwise.train.precision import compare_products
 from shelfwise.train.product_inputs import ProductInputs, fingerprint, load_product_inputs
 from shelfwise.train.product_objective import LearnProducts, Subset, subsets
 from shelfwise.train.product_start import start_from
@@ -130,16 +132,24 @@ def _package(
     )
     some = data.validation if len(data.validation) > 1 else data.train
     sample = next(in_order(some, limit=16)).products
-    package_products(
+    bundle = package_products(
         net,
         info=info,
         config=config,
         sample=sample,
+        calibration=_some_pictures(data.train, config.train.seed),
         tokenizer=data.reader.tokenizer if data.reader is not None else None,
         journal=out / "journal.jsonl",
         path=out / "bundle",
         known=_known_products(net, config, data),
     )
+    compare_products(bundle, in_order(data.validation))
+
+
+def _some_pictures(data: ProductData, seed: int) -> ndarray | None:
+    """Training pictures [N, H, W, C] to take ranges of activations from; None where there is none."""
+    chosen = np.random.default_rng(seed).permutation(len(data.places))[:CALIBRATION]
+    return data.pool[data.places[np.sort(chosen)]] if len(chosen) else None
 
 
 def _fit(
@@ -177,7 +187,7 @@ def _fit(
         LearnProducts(config, adjustments(config, data)),
         finest_accuracy(data.validation),
         folder=out,
-        fingerprint=fingerprint(config, data.train),
+        fingerprint=fingerprint(config, data),
         resume=resume,
         watch=watch,
     )
@@ -251,11 +261,10 @@ def answers(
 
 def in_order(data: ProductData, limit: int = BATCH) -> Iterator[ProductBatch]:
     """All products in batches of at most `limit`, unchanged."""
-    pool = torch.from_numpy(data.pool)
-    for start in range(0, len(data), limit):
-        rows = np.arange(start, min(start + limit, len(data)))
-        pictures, owner = pictures_of(data.first, rows)
-        yield batch_of(data, rows, pool.index_select(0, torch.from_numpy(data.places[pictures])), owner)
+    plan = [np.arange(start, min(start + limit, len(data))) for start in range(0, len(data), limit)]
+    places = (data.places[data.first[rows[0]] : data.first[rows[-1] + 1]] for rows in plan)
+    for rows, (images, at) in zip(plan, pictures_at(data.pool, places), strict=True):
+        yield batch_of(data, rows, images.index_select(0, at), pictures_of(data.first, rows)[1])
 
 
 def _known_products(net: ProductNet, config: ProductsConfig, data: ProductInputs) -> KnownProducts | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shelfwise.bundle import BundleInfo, ReviewsInfo
 from shelfwise.config import ReviewsConfig
+from shelfwise.train.card import int8_lines
 
 
 def review_card(info: BundleInfo, config: ReviewsConfig) -> str:
@@ -86,5 +87,6 @@ def _figures(info: BundleInfo, reading: ReviewsInfo) -> list[str]:
     if small:
         named = ", ".join(f"{name}.onnx {value:.2g}" for name, value in small.items())
         lines.append(f"- In 8 bits, the largest change of a probability on sample reviews: {named}.")
+    lines += int8_lines(info)
     lines.append("- Test figures come from `shelfwise evaluate`, which does not write into the bundle.")
     return lines

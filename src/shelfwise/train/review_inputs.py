@@ -154,7 +154,7 @@ def fingerprint(config: ReviewsConfig, rows: TextRows) -> dict[str, Any]:
     """What must be the same when a run goes on: all settings that change its weights, and the data."""
     dumped = config.model_dump(mode="json", include={"split", "encoder", "heads", "distill", "train"})
     for free in NO_EFFECT:
-        del dumped["train"][free]
+        dumped["train"].pop(free, None)
     flat = {f"{table}.{key}": value for table, values in dumped.items() for key, value in values.items()}
     digest = hashlib.sha256(_joined(rows.ids).tobytes())
     digest.update(rows.stars.tobytes() + rows.recommended.tobytes())

@@ -31,6 +31,7 @@ from shelfwise.train.fit import Validation, Watch, evaluating, fit, load_weights
 from shelfwise.train.hidden_words import learn_hidden_words
 from shelfwise.train.loop import Run
 from shelfwise.train.package_reviews import package_reviews
+from shelfwise.train.precision import compare_reviews
 from shelfwise.train.review_inputs import (
     Reading,
     ReviewInputs,
@@ -116,7 +117,7 @@ def train_reviews(
             "info": {**info.info, "training": training_cost(run, fitted, began)},
         }
     )
-    return package_reviews(
+    bundle = package_reviews(
         net,
         tagger,
         reading.tokenizer,
@@ -126,6 +127,8 @@ def train_reviews(
         journal=out / "journal.jsonl",
         path=out / "bundle",
     )
+    compare_reviews(bundle, data.validation)
+    return bundle
 
 
 def reading_of(bundle: ReviewsBundle) -> Reading:

@@ -19,6 +19,7 @@ from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.tokens import TokenizerConfig
 from shelfwise.decide.temperature import fit_temperature
 from shelfwise.errors import ConfigError
+from shelfwise.export.static import CALIBRATION
 from shelfwise.nn.build import build_classifier
 from shelfwise.nn.towers import PictureClassifier
 from shelfwise.train.align import align_text
@@ -28,7 +29,9 @@ from shelfwise.train.inputs import Inputs, TrainingRows, fingerprint, load_input
 from shelfwise.train.loop import Run, batched
 from shelfwise.train.objectives import ClassifyPictures
 from shelfwise.train.package import package
+from shelfwise.train.precision import compare_pictures
 from shelfwise.train.start import finished, pick_device, prepare_folder, set_threads
+from shelfwise.train.unlike import fit_unlike
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +67,7 @@ def train(
     fitted = fit(
         run,
         make_loader(config, data.train),
-        ClassifyPictures(len(data.train.classes), config.augment.mixup),
+        ClassifyPictures(len(data.train.classes), config.augment.mixup, config.unlike),
         picture_accuracy(data.validation),
         folder=out,
         fingerprint=fingerprint(config, data.train),
@@ -92,6 +95,7 @@ def _finish(config: Config, data: Inputs, run: Run, fitted: Fitted, *, out: Path
     assert isinstance(model, PictureClassifier)
     logits = batched(model, torch.from_numpy(data.validation.images), run.device).numpy()
     temperature = _temperature(logits, data.validation)
+    unlike = fit_unlike(model, data.validation, config.unlike, run.device) if config.unlike.share else None
     tokenizer = TokenizerConfig() if config.text.align else None
     final: torch.nn.Module = model
     if tokenizer is not None:
@@ -107,6 +111,7 @@ def _finish(config: Config, data: Inputs, run: Run, fitted: Fitted, *, out: Path
         std=tuple(model.normalize.std.div(255).tolist()),
         temperature=temperature,
         tokenizer=tokenizer,
+        unlike=unlike,
         info={
             "training": training_cost(run, fitted, began),
             "validation": _validation(logits, data.validation),
@@ -115,9 +120,18 @@ def _finish(config: Config, data: Inputs, run: Run, fitted: Fitted, *, out: Path
     )
     some = data.validation if len(data.validation) else data.train
     sample = torch.from_numpy(some.take(np.arange(min(64, len(some)))).images)
-    return package(
-        final, info=info, config=config, sample=sample, journal=out / "journal.jsonl", path=out / "bundle"
+    seen = np.random.default_rng(config.train.seed).permutation(len(data.train))[:CALIBRATION]
+    bundle = package(
+        final,
+        info=info,
+        config=config,
+        sample=sample,
+        calibration=data.train.take(np.sort(seen)).images,
+        journal=out / "journal.jsonl",
+        path=out / "bundle",
     )
+    compare_pictures(bundle, data.validation)
+    return bundle
 
 
 def _start_from(model: PictureClassifier, path: Path, classes: tuple[str, ...]) -> None:
@@ -129,6 +143,8 @@ def _start_from(model: PictureClassifier, path: Path, classes: tuple[str, ...]) 
     donor = getattr(old, "classifier", old).state_dict()
     present = model.state_dict()
     head = donor.pop("head.weight")
+    if model.unlike is None:
+        donor = {name: value for name, value in donor.items() if not name.startswith("unlike.")}
     wrong = [k for k, v in donor.items() if k not in present or present[k].shape != v.shape]
     if wrong or head.shape[1] != present["head.weight"].shape[1]:
         raise ConfigError(
@@ -139,7 +155,7 @@ def _start_from(model: PictureClassifier, path: Path, classes: tuple[str, ...]) 
     for k, name in enumerate(classes):
         if name in bundle.classes:
             rows[k] = head[bundle.classes.index(name)]
-    model.load_state_dict({**donor, "head.weight": rows})
+    model.load_state_dict({**present, **donor, "head.weight": rows})
 
 
 def _align(

@@ -26,7 +26,7 @@ def settings_of(config: AnyConfig) -> dict[str, Any]:
     dumped = whole_paths(config.model_dump(mode="json"))
     del dumped["name"]
     for free in NO_EFFECT:
-        del dumped["train"][free]
+        dumped["train"].pop(free, None)
     dumped["tune"] = config.tune.model_dump(mode="json", exclude={"trials", "hours"})
     dumped["tune.space"] = dumped["tune"].pop("space")
     flat = {

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from shelfwise.api.engines import PicturesEngine, ProductsEngine
 from shelfwise.api.items import as_problem, each
 from shelfwise.api.problems import RequestError
-from shelfwise.api.state import Here, Json, Server, call_of, parsed, plain_json
+from shelfwise.api.state import Here, Json, Server, call_of, here_of, parsed, plain_json
 from shelfwise.errors import PictureError
 from shelfwise.schema.serving import GivenPicture
 
@@ -77,8 +77,9 @@ _BODY = {
 
 @router.post("/v1/embeddings", responses=_PROBLEMS, openapi_extra=_BODY)
 @router.post("/embeddings", responses=_PROBLEMS, openapi_extra=_BODY)
-async def embeddings(request: Request, here: Here) -> Json:
+async def embeddings(request: Request) -> Json:
     """Unit vectors of texts and pictures."""
+    here = here_of(request)
     asked = parsed(_REQUEST, await request.body())
     items = _items(asked)
     here.asking.check_items(len(items), "input")

@@ -21,7 +21,7 @@ from shelfwise.api.problems import RequestError
 from shelfwise.api.state import parsed
 
 LENGTH_HEADER = "inference-header-content-length"
-TYPES = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4"), "INT64": np.dtype("<i8")}
+TYPES: dict[str, np.dtype[Any]] = {"UINT8": np.dtype("u1"), "FP32": np.dtype("<f4"), "INT64": np.dtype("<i8")}
 """Types of numbers that are read or written."""
 MOST_ELEMENTS = 1 << 26
 

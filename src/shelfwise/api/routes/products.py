@@ -12,7 +12,7 @@ from shelfwise.api.engines import PicturesEngine, ProductsEngine
 from shelfwise.api.items import as_problem, each
 from shelfwise.api.models import as_reviews
 from shelfwise.api.problems import RequestError
-from shelfwise.api.state import Here, Json, Server, answers, call_of, model_json, parsed
+from shelfwise.api.state import Here, Json, Server, answers, call_of, here_of, model_json, parsed
 from shelfwise.errors import PictureError
 from shelfwise.schema import Frozen, Picture, Prediction, Product, ProductAnswer, Review, ReviewPrediction
 from shelfwise.schema.serving import Analysis, Classified, GivenProduct
@@ -82,6 +82,20 @@ async def analyze(
     response_model=Classified | Classifieds,
     responses=answers(404, 415),
     openapi_extra={
+        "parameters": [
+            {
+                "name": "top",
+                "in": "query",
+                "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 3},
+                "description": "How many labels, the best first.",
+            },
+            {
+                "name": "model",
+                "in": "query",
+                "schema": {"type": "string", "maxLength": 200},
+                "description": "A bundle's name; the server's own if left out.",
+            },
+        ],
         "requestBody": {
             "required": True,
             "content": {
@@ -104,11 +118,13 @@ async def analyze(
                 },
                 **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in _PICTURES},
             },
-        }
+        },
     },
 )
-async def classify(request: Request, here: Here, top: Top = 3, model: Asked = None) -> Json:
+async def classify(request: Request) -> Json:
     """What is it: of a picture as the body, of a form with `image` and `title`, or of products in JSON."""
+    here = here_of(request)
+    top, model = _asked_for(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     chosen = here.models.name_for(("products", "pictures"), model)
     if kind == "application/json":
@@ -132,6 +148,16 @@ async def classify(request: Request, here: Here, top: Top = 3, model: Asked = No
     if found.status == "failed":
         raise RequestError(422, found.error or "nothing can be said of it", code=found.error_kind)
     return model_json(found)
+
+
+def _asked_for(request: Request) -> tuple[int, str | None]:
+    """`top` and `model` of the query; RequestError 422."""
+    if not request.scope["query_string"]:
+        return 3, None
+    top = request.query_params.get("top", "3")
+    if not (top.isascii() and top.isdigit() and 1 <= int(top) <= 100):
+        raise RequestError(422, "top is no number from 1 to 100", field="top")
+    return int(top), request.query_params.get("model")
 
 
 async def _classify_many(

@@ -1,0 +1,127 @@
+"""Explanations from answers alone, of any open bundle: what a server gives, on onnxruntime and without torch.
+
+Where in the picture is told by occlusion: the answer asked again with a window of the picture blanked.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+
+from shelfwise.bundle.neighbours import KnownProducts
+from shelfwise.data.preprocess import Preprocessor
+from shelfwise.decide.temperature import apply_temperature
+from shelfwise.errors import DataError
+from shelfwise.explain import occlusion
+from shelfwise.explain.asked_product import background_of
+from shelfwise.explain.by_answers import explain_by_answers
+from shelfwise.explain.neighbours import known_products
+from shelfwise.explain.question import Question, question_about
+from shelfwise.explain.result import MapCollector
+from shelfwise.predict.predictor import Predictor
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.schema import LabelScore, Product
+from shelfwise.schema.explanation import ExplainedPicture, Explanation, PictureMap
+
+UNIT = "nats when blanked"
+ATTENTION = "attention and gradients are told by `shelfwise explain`"
+ONE_PICTURE = "the bundle answers from the picture alone"
+
+
+class ServedExplainer:
+    """Explains the answers of a bundle of products or pictures. Safe to share between threads."""
+
+    def __init__(self, predictor: ProductPredictor | Predictor) -> None:
+        self._predictor = predictor
+        self._known: KnownProducts | str | None = None
+        self._reading = Lock()
+
+    def explain(
+        self, product: Product, *, target: str | None = None, label: str | None = None
+    ) -> Explanation:
+        """Why the bundle says a class, by default the likeliest one of the main target.
+
+        DataError where nothing can be said of the product, or there is no such target or class."""
+        if isinstance(self._predictor, ProductPredictor):
+            return self._of_product(self._predictor, product, target, label)
+        return _of_picture(self._predictor, product, target, label)
+
+    def _of_product(
+        self, predictor: ProductPredictor, product: Product, target: str | None, label: str | None
+    ) -> Explanation:
+        with self._reading:  # once, when somebody asks for the first time
+            if self._known is None:
+                self._known = known_products(predictor.bundle)
+        explanation, asked, question = explain_by_answers(
+            predictor, product, Path(), target=target, label=label, known=self._known
+        )
+        missing = {**explanation.missing, "gradients": ATTENTION}
+        if "picture" not in asked.listens:
+            missing["maps"] = "the bundle's fusion does not look at pictures"
+        elif not len(asked.pixels):
+            missing["maps"] = "there is no picture"
+        if "maps" in missing:
+            return explanation.model_copy(update={"missing": missing})
+        pictures = tuple(
+            ExplainedPicture(
+                name=f"picture {number + 1}",
+                maps=_maps(partial(asked.of_pictures, number), question, pixels, asked.background, number),
+            )
+            for number, pixels in enumerate(asked.pixels)
+        )
+        methods = (*explanation.methods, occlusion.METHOD)
+        return explanation.model_copy(update={"pictures": pictures, "methods": methods, "missing": missing})
+
+
+def _of_picture(predictor: Predictor, product: Product, target: str | None, label: str | None) -> Explanation:
+    bundle = predictor.bundle
+    if target not in (None, bundle.meta.target):
+        raise DataError(f"target '{target}' is none of the bundle's: {bundle.meta.target}")
+    (answer,) = predictor.predict([product])
+    if answer.status == "failed":
+        raise DataError(f"'{product.id}' {answer.error}")
+    config = bundle.config
+    preprocessor = Preprocessor(config.preprocess, max_pixels=config.data.max_pixels)
+    pixels = preprocessor.batch([product], Path())[0].pixels[0]
+
+    def ask(versions: np.ndarray) -> np.ndarray:
+        return np.asarray(predictor.logits(versions) / bundle.temperature)
+
+    whole = ask(pixels[None])
+    question = question_about([(name,) for name in bundle.classes], whole[0], label)
+    odds = apply_temperature(whole, 1.0)[0]
+    scores = [
+        LabelScore(label=n, probability=min(1.0, float(p))) for n, p in zip(bundle.classes, odds, strict=True)
+    ]
+    told = _maps(ask, question, pixels, background_of(config.preprocess), 0)
+    names = ("modalities", "words", "attention", "neighbours")
+    return Explanation(
+        bundle=bundle.label,
+        id=product.id,
+        target=bundle.meta.target,
+        label=bundle.classes[question.number],
+        path=(bundle.classes[question.number],),
+        probability=scores[question.number].probability,
+        answer=scores[int(odds.argmax())],
+        rival=None if question.rival is None else scores[question.rival],
+        known=("picture",),
+        pictures=(ExplainedPicture(name="picture 1", maps=told),),
+        missing={**dict.fromkeys(names, ONE_PICTURE), "gradients": ATTENTION},
+        methods=(occlusion.METHOD,),
+        warnings=answer.warnings,
+    )
+
+
+def _maps(
+    ask: object, question: Question, pixels: np.ndarray, background: int, number: int
+) -> tuple[PictureMap, ...]:
+    """Where the class is seen, and where it is rather than its rival."""
+    asks = ["class"] if question.rival is None else ["class", "contrast"]
+    judges = [question.value, *([] if question.rival is None else [question.contrast])]
+    found = MapCollector(number)
+    for kind, values in zip(asks, occlusion.occlusion(ask, judges, pixels, background), strict=True):  # type: ignore[arg-type]
+        found.add(occlusion.METHOD.name, kind, values, UNIT)
+    return tuple(found.said)
