@@ -60,11 +60,14 @@ def test_an_upward_import_is_found(tmp_path: Path) -> None:
         file.write("\nfrom shelfwise.data import labelled\nimport torch\n")
     with (copy / "store" / "artifact.py").open("a") as file:
         file.write("\nimport torch\n")
+    with (copy / "ui" / "client.py").open("a") as file:
+        file.write("\nfrom shelfwise import errors\n")
     result = lint_imports(tmp_path)
     assert result.returncode != 0
     found = " ".join(result.stdout.split())
     assert "shelfwise.config is not allowed to import shelfwise.data" in found
     assert "shelfwise.store is not allowed to import torch" in found
+    assert "shelfwise.ui is not allowed to import shelfwise.errors" in found
 
 
 def test_a_room_on_no_floor_is_found(tmp_path: Path) -> None:

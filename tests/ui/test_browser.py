@@ -110,7 +110,7 @@ def test_a_picture_is_dropped_and_analysed(tab: Any, picture: bytes) -> None:
     page.get_by_label("Title").fill("Alder blue denim shirt 3")
     page.get_by_label("Reviews, one a line").fill("5: The fabric is soft and it fits.\n1: It fell apart.")
     page.get_by_role("button", name="Analyse", exact=True).click()
-    page.get_by_text("In their own words").wait_for()
+    page.get_by_role("heading", name="In their own words").wait_for()
     assert page.locator(".sw .step").last.inner_text()
     assert page.locator(".sw .review").count() == 2
     page.get_by_role("button", name="Find similar products").click()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +44,10 @@ def test_a_product_is_analysed_from_pictures_words_and_reviews(
     for part in ("Category", "from picture, text", "Attributes", "colour", "given 5 ★", "tiny-reviews@"):
         assert part in shown, part
     assert "came apart &lt;b&gt;" in shown
+    button(page, "Explain").click().run()
+    assert not page.exception
+    assert "Why shirt" in html(page)
+    assert any("sees it" in caption for one in page.image for caption in one.captions)
     button(page, "Find similar").click().run()
     assert "1 to 8 of 240" in html(page)
     assert not page.exception
@@ -109,7 +112,7 @@ def test_an_explanation_has_a_heat_map_and_words(opened: Opened, stub: Any) -> N
     page.button(key="analyse:explain").click().run()
     assert not page.exception
     assert "Why shirt (90%)" in html(page)
-    assert "Where occlusion sees it" in json.dumps([str(one.proto) for one in page.get("imgs")])
+    assert "Where occlusion sees it" in " ".join(caption for one in page.image for caption in one.captions)
 
 
 def test_products_are_found_filtered_and_paged(opened: Opened, api_url: str) -> None:

@@ -16,6 +16,8 @@ from shelfwise.schema.search import Facet, FacetRange, Hit, SearchPage, Span
 from shelfwise.schema.serving import Analysis, ModelCard
 from shelfwise.search.filter_parser import parse
 from shelfwise.ui import answer_view, counts, explain_view, hits_view, models_page, pieces
+from shelfwise.ui.advice import advice_on
+from shelfwise.ui.client import ApiError
 from shelfwise.ui.example import example, example_picture
 from shelfwise.ui.finding import bounds, facet_fields, filter_of
 from shelfwise.ui.pieces import Mark, marked
@@ -69,6 +71,14 @@ def test_nothing_that_is_shown_can_be_markup() -> None:
         pieces.chip("", "", EVIL),
     ):
         assert "<script" not in html
+
+
+def test_what_others_wrote_is_no_markdown() -> None:
+    problem = ApiError(422, "search", "![x](http://elsewhere/x.png) :material/delete: `code`", field="a*b")
+    told = advice_on(problem, "http://here")
+    assert r"\!\[x\]" in told.text
+    assert r"\:material" in told.text
+    assert r"a\*b" in told.title
 
 
 def test_what_is_not_all_is_never_rounded_to_all() -> None:

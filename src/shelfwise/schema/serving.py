@@ -52,6 +52,16 @@ class GivenProduct(Frozen):
     reviews: tuple[GivenReview, ...] = ()
 
 
+class GivenQuestion(Frozen):
+    """What is to be explained."""
+
+    product: GivenProduct
+    target: Annotated[str, Field(max_length=200)] | None = None
+    """Such as `colour`; the main target when left out."""
+    label: Annotated[str, Field(max_length=500)] | None = None
+    """The answer when left out."""
+
+
 class GivenReviews(Frozen):
     """Reviews of one product or of many."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shelfwise.ui.client import ApiError
+from shelfwise.ui.pieces import said
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,13 @@ class Advice:
 
 def advice_on(problem: ApiError, base: str) -> Advice:
     """The advice on a problem with the API at `base`."""
-    said = _sentence(problem.message)
+    message = _sentence(problem.message)
     wait = (
         f" Try again in {problem.retry_after_s:g} s." if problem.retry_after_s else " Try again in a moment."
     )
     match problem.status, problem.code:
         case 0, "timeout":
-            return Advice("No answer in time", f"The API at {base} did not answer: {said}")
+            return Advice("No answer in time", f"The API at {base} did not answer: {message}")
         case 0, _:
             return Advice(
                 "The API cannot be reached",
@@ -44,37 +45,37 @@ def advice_on(problem: ApiError, base: str) -> Advice:
                 grave=False,
             )
         case 403, _:
-            return Advice("This key may not do that", said, again=False, wants_key=True)
+            return Advice("This key may not do that", message, again=False, wants_key=True)
         case 404, "no_index":
-            return Advice("There is no index to search in", said, again=False, grave=False)
+            return Advice("There is no index to search in", message, again=False, grave=False)
         case 413, _:
             return Advice(
                 "Too large",
-                f"{said} Take fewer or smaller pictures, or shorter reviews.",
+                f"{message} Take fewer or smaller pictures, or shorter reviews.",
                 again=False,
                 grave=False,
             )
         case 422, _:
-            part = f" (in {problem.field})" if problem.field else ""
-            return Advice(f"This cannot be asked{part}", said, again=False, grave=False)
+            part = f" (in {said(problem.field)})" if problem.field else ""
+            return Advice(f"This cannot be asked{part}", message, again=False, grave=False)
         case 429, _:
             return Advice("Too fast", "More was asked than this key allows." + wait, grave=False)
         case 503, _:
-            return Advice("The API is busy", said + wait, grave=False)
+            return Advice("The API is busy", message + wait, grave=False)
         case 504, _:
-            return Advice("It took too long", said + wait)
+            return Advice("It took too long", message + wait)
         case 200, _:
             return Advice(
                 "The API and this page do not fit",
-                f"{said} Install the same version of shelfwise on both sides.",
+                f"{message} Install the same version of shelfwise on both sides.",
                 again=False,
             )
-    traced = f" Its log has the request {problem.request_id}." if problem.request_id else ""
-    return Advice(f"The API answered with an error ({problem.status})", said + traced)
+    traced = f" Its log has the request {said(problem.request_id)}." if problem.request_id else ""
+    return Advice(f"The API answered with an error ({problem.status})", message + traced)
 
 
 def _sentence(text: str) -> str:
     """Begin it with a capital letter and end it with a full stop."""
-    text = text.strip()
+    text = said(text.strip())
     end = "" if text.endswith((".", "!", "?")) else "."
     return text[:1].upper() + text[1:] + end

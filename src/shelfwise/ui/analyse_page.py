@@ -7,6 +7,7 @@ from functools import partial
 
 import streamlit as st
 
+from shelfwise.schema.explanation import Explanation
 from shelfwise.schema.search import SearchPage
 from shelfwise.schema.serving import Analysis, GivenProduct, GivenReview, GivenSearch, ModelCard
 from shelfwise.ui import answer_view, buyers_view, example, explain_view, given, hits_view, pieces
@@ -34,7 +35,7 @@ def page() -> None:
     if found is not None:
         product: GivenProduct = kept_question("analyse")[0]
         _draw(found, product)
-        _explanation(api, product, found, paths)
+        _explanation(api, kept_question("analyse"), found, paths)
         _similar(api, product, paths)
         st.download_button(
             "Download this answer as JSON",
@@ -141,13 +142,13 @@ def _form(cards: tuple[ModelCard, ...]) -> None:
         else:
             ask("analyse", (product, model))
     for line in st.session_state.get("analyse:notes", ()):
-        st.info(line)
+        st.info(pieces.said(line))
 
 
 def _draw(found: Analysis, product: GivenProduct) -> None:
     """The answer: pictures and category, attributes, buyers."""
     if found.status == "failed":
-        st.warning(f"Nothing could be told of this product: {found.error or 'no reason was given'}.")
+        st.warning(f"Nothing could be told of this product: {pieces.said(found.error or 'no reason')}.")
     if product.pictures:
         pictures = [base64.b64decode(one.data) for one in product.pictures if one.data is not None]
         st.image(pictures, width=112)
@@ -179,19 +180,19 @@ def _buyers(found: Analysis, product: GivenProduct) -> None:
     st.html(pieces.card("In their own words", blocks))
 
 
-def _explanation(api: Client, product: GivenProduct, found: Analysis, paths: frozenset[str]) -> None:
+def _explanation(api: Client, asked: Asked, found: Analysis, paths: frozenset[str]) -> None:
     """Why; only where the server can explain, and something was told."""
     if EXPLAIN not in paths or found.category is None:
         return
     if st.button("Explain the category", icon=":material/lightbulb:", key="analyse:explain"):
-        ask("analyse:why", product)
-    if kept_question("analyse:why") != product:
+        ask("analyse:why", asked)
+    if kept_question("analyse:why") != asked:
         return
-    why = told("analyse:why", api.explain, api, waiting="Leaving parts out, one by one …")
+    why = told("analyse:why", partial(_why, api), api, waiting="Leaving parts out, one by one …")
     if why is None:
         return
     best = explain_view.best_map(why)
-    first = next((one.data for one in product.pictures if one.data is not None), None)
+    first = next((one.data for one in asked[0].pictures if one.data is not None), None)
     if best is not None and first is not None:
         try:
             st.image(
@@ -214,6 +215,10 @@ def _similar(api: Client, product: GivenProduct, paths: frozenset[str]) -> None:
     page = told("analyse:like", partial(_like, api), api, waiting="Searching …")
     if page is not None:
         hits_view.draw_hits(page)
+
+
+def _why(api: Client, asked: Asked) -> Explanation:
+    return api.explain(asked[0], model=asked[1])
 
 
 def _like(api: Client, product: GivenProduct) -> SearchPage:

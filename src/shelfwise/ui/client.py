@@ -15,6 +15,7 @@ from shelfwise.schema.search import SearchPage
 from shelfwise.schema.serving import (
     Analysis,
     GivenProduct,
+    GivenQuestion,
     GivenReview,
     GivenReviews,
     GivenSearch,
@@ -90,9 +91,10 @@ class Client:
         query = {"top": 5} | ({"model": model} if model else {})
         return _read(Analysis, self._post("/v1/products/analyze", product, query))
 
-    def explain(self, product: GivenProduct) -> Explanation:
+    def explain(self, product: GivenProduct, *, model: str | None = None) -> Explanation:
         """Why the product is said to be what it is said to be."""
-        return _read(Explanation, self._post("/v1/explain", product))
+        query = {"model": model} if model else None
+        return _read(Explanation, self._post("/v1/explain", GivenQuestion(product=product), query))
 
     def reviews(self, reviews: tuple[GivenReview, ...]) -> ReviewAnswers:
         """What each review says, and what they say together."""

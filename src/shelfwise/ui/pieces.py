@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,6 +10,7 @@ from itertools import pairwise
 from typing import Literal
 
 Tone = Literal["", "good", "bad", "warn", "accent", "both", "hit", "soft"]
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#~|$!:])")
 WARNINGS = {
     "unlike_training": "The picture is unlike those that the bundle learned from: the answer means little.",
     "picture_skipped": "A picture could not be used, and the answer is from the rest.",
@@ -38,6 +40,11 @@ def percent(share: float) -> str:
 def words(name: str) -> str:
     """A column's or class's name for people: `usage_type` is `usage type`."""
     return name.replace("_", " ").strip()
+
+
+def said(text: str) -> str:
+    """What somebody else wrote, for a place that reads Markdown: it stays words, and loads no pictures."""
+    return _MARKDOWN.sub(r"\\\1", text)
 
 
 def card(title: str, *parts: str) -> str:

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import Field
 
 from shelfwise.api.engines import PicturesEngine, ProductsEngine
 from shelfwise.api.problems import RequestError
 from shelfwise.api.routes.products import Asked
 from shelfwise.api.state import Here, Json, answers, model_json
 from shelfwise.errors import DataError
-from shelfwise.schema import Frozen
 from shelfwise.schema.explanation import Explanation
-from shelfwise.schema.serving import GivenProduct
+from shelfwise.schema.serving import GivenQuestion
 
 router = APIRouter(tags=["products"])
 
 WAITING = 8
 """Explanations that may be made or wait at once: each asks a bundle a hundred times."""
-
-
-class GivenQuestion(Frozen):
-    """What is to be explained."""
-
-    product: GivenProduct
-    target: Annotated[str, Field(max_length=200)] | None = None
-    """Such as `colour`; the main target when left out."""
-    label: Annotated[str, Field(max_length=500)] | None = None
-    """The answer when left out."""
 
 
 @router.post("/v1/explain", response_model=Explanation, responses=answers(404, 415))
