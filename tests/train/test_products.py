@@ -51,7 +51,7 @@ def test_pictures_and_titles_alone_and_together_are_learned(bundle: ProductsBund
     assert validation["picture+text"]["colour"] > 0.5
     assert set(bundle.reading.targets["colour"].temperatures) == {"picture", "text", "picture+text"}
     assert bundle.reading.targets["category"].counts
-    assert max(bundle.info["parity"].values()) < 1e-4
+    assert max(gap for name, gap in bundle.info["parity"].items() if "int8" not in name) < 1e-4
     assert "from picture and text or whichever" in (bundle.path / "README.md").read_text()
 
 
@@ -93,7 +93,7 @@ def test_a_product_of_which_nothing_is_known_fails_alone(predictor: ProductPredi
 
 
 def test_pictures_lie_near_their_titles(predictor: ProductPredictor, table: Path) -> None:
-    given = predictor._input(products(table), table.parent, 2)[0]
+    given = predictor.read(products(table), table.parent)
     known = predictor.encode(given)
     pictures, titles = (predictor.scores(known, [name]).vectors for name in ("picture", "text"))
     assert pictures is not None and titles is not None  # noqa: PT018
@@ -116,7 +116,7 @@ def test_other_networks_train_and_are_exported(sections: dict[str, Any], table: 
     config = products_config(table, **{"train": {"epochs": 1}, **sections})
     bundle = train_products(config, tmp_path)
     assert bundle.info["validation"]
-    assert max(bundle.info["parity"].values()) < 1e-4
+    assert max(gap for name, gap in bundle.info["parity"].items() if "int8" not in name) < 1e-4
     answer = next(ProductPredictor.load(bundle.path).predict(products(table)[:1], table.parent))
     assert answer.status == "ok"
 

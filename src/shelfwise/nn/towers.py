@@ -145,7 +145,7 @@ class PictureClassifier(nn.Module):
         logits: Tensor = self.head(self.dropout(features)) * self.head_scale
         return logits
 
-    def open_logits(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B K+1"]:
+    def open_logits(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B _"]:
         """Logits of the classes and, last, of none of them."""
         assert self.unlike is not None
         none: Tensor = self.unlike(self.dropout(features)) * self.head_scale

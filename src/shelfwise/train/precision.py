@@ -50,8 +50,10 @@ def compare_products(bundle: ProductsBundle, batches: Iterable[ProductBatch]) ->
     most = SLOW_ROWS if bundle.reading.architectures else ROWS
     answers: dict[tuple[str, str], list[tuple[ndarray, ndarray, ndarray]]] = {}
     rows = 0
+    if "picture" not in forms:
+        return
     predictors = [ProductPredictor.load(bundle.path, threads=1, precision=one) for one in PRECISIONS]
-    for batch in batches if "picture" in forms else ():
+    for batch in batches:
         known = [predictor.encode(_input(batch)) for predictor in predictors]
         everything = tuple(bundle.reading.modalities)
         for subset in dict.fromkeys((everything, ("picture",))):
