@@ -18,5 +18,5 @@ WORKDIR /home/shelfwise
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=10s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/ready')"]
-# Beyond the container it is reached only through the port that you publish; give --keys before you do.
-ENTRYPOINT ["shelfwise", "serve", "--host", "0.0.0.0", "--open-without-keys"]
+# It listens beyond the container, so it wants --keys, or --open-without-keys said by you.
+ENTRYPOINT ["shelfwise", "serve", "--host", "0.0.0.0"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -196,24 +197,48 @@ def test_products_are_tuned_and_a_json_config_gives_a_json_config(
     assert best.train.evaluate_every is None
 
 
-@pytest.mark.skip(reason="on a busy machine Ctrl-C comes too late, and it ends well: to be mended")
+def stopped_at_a_trial(study: Path) -> int:
+    """A worker that is stopped while it holds a trial; one between two trials has nothing to lose."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        for token in running_tokens(study):
+            worker = int(token.split("-")[0])
+            os.kill(worker, signal.SIGSTOP)
+            if token in running_tokens(study):
+                return worker
+            os.kill(worker, signal.SIGCONT)
+        time.sleep(0.02)
+    raise AssertionError("no worker was seen at a trial")
+
+
+def running_tokens(study: Path) -> list[str]:
+    """Who holds a running trial once another one is done; nobody while optuna's tables are locked."""
+    query = (
+        "select value_json from trial_user_attributes join trials using (trial_id) "
+        "where key = 'worker' and state = 'RUNNING' "
+        "and exists (select 1 from trials where state = 'COMPLETE')"
+    )
+    try:
+        with closing(sqlite3.connect(f"file:{study / 'study.db'}?mode=ro", uri=True, timeout=0.5)) as tables:
+            return [json.loads(value) for (value,) in tables.execute(query)]
+    except sqlite3.Error:
+        return []
+
+
 def test_workers_share_a_study_outlive_one_another_and_ctrl_c_is_one_line(
     run: Run, config: Path, tmp_path: Path
 ) -> None:
     arguments = ("tune", config, "--out", tmp_path / "study", "--workers", 2, "--trials", 400)
     with started(*arguments) as process:
-        until = time.monotonic() + 120
-        while not list((tmp_path / "study").glob("trials/*")) and time.monotonic() < until:
-            time.sleep(0.05)
-        worker = next((tmp_path / "study" / ".workers").iterdir())
-        os.kill(int(worker.name.split("-")[0]), signal.SIGKILL)
+        os.kill(stopped_at_a_trial(tmp_path / "study"), signal.SIGKILL)
         assert process.stdout is not None
         assert any(" lost " in line for line in process.stdout)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
     assert process.returncode == 2
     assert err.startswith("shelfwise: interrupted; trials done: ")
-    assert err.count("\n") == 1
+    # tqdm makes a semaphore in every worker; of the killed one's, Python's resource tracker says that it is left.
+    assert len([line for line in err.splitlines() if "resource_tracker" not in line]) == 1
     code, out, _ = run("tune", config, "--out", tmp_path / "study", "--trials", 1)
     assert code == 0
     assert "going on; trials done: " in out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -184,6 +184,3 @@ class ErrorAnswer(Frozen):
     """How our own endpoints tell what went wrong."""
 
     error: ErrorBody
-
-
-JsonValue = Any

@@ -32,17 +32,18 @@ def work_together(
     stop, errors = context.Event(), context.SimpleQueue()
     arguments = (study.config, study.out, budget, max_errors, stop, errors, os.getpid())
 
-    def start() -> BaseProcess:
+    def start() -> None:
         process = context.Process(target=_worker, args=arguments)
-        with _interrupts_ignored():
+        with _interrupts_held_back():
             process.start()
-        return process
+            running.append(process)
 
     told = {trial.number for trial in study.tried() if trial.state != "running"}
     running: list[BaseProcess] = []
     deaths = 0
     try:
-        running += [start() for _ in range(workers)]
+        for _ in range(workers):
+            start()
         while running:
             wait([process.sentinel for process in running], timeout=POLL_S)
             ended = [process for process in running if process.exitcode is not None]
@@ -60,7 +61,8 @@ def work_together(
                 raise TrainingError(
                     f"{deaths} workers were killed one after another: if memory is short, use fewer --workers"
                 )
-            running += [start() for _ in range(killed)]
+            for _ in range(killed):
+                start()
     except KeyboardInterrupt:
         raise InterruptedRunError("interrupted") from None
     finally:
@@ -72,6 +74,9 @@ def _worker(
     config: AnyConfig, out: Path, budget: Budget, max_errors: int, stop: Any, errors: Any, parent: int
 ) -> None:
     """Work until the budget is spent, `stop` is set or the parent is gone."""
+    # Ctrl-C is ignored, save while it trains: then it gives the trial back. It was blocked since our birth.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     from shelfwise.tune.objective import work
 
@@ -101,13 +106,18 @@ def _was_killed(process: BaseProcess) -> bool:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """What is started inside ignores Ctrl-C, save while it trains: then it gives the trial back."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C that comes inside is a KeyboardInterrupt at the end; what is started inside does not hear it."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _join(processes: list[BaseProcess]) -> None:
