@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from shelfwise.api.app import create_app
 from shelfwise.cli import app
 from shelfwise.config.serving import ServeConfig
-from shelfwise.errors import DataError
+from shelfwise.errors import BundleError, DataError
 
 REVIEWS = [("Lovely colour, but it runs small.", 4), ("The seams came apart.", 1), ("I love it.", 5)]
 
@@ -95,3 +95,18 @@ def test_what_is_not_clear_is_refused(shoe: Path, tiny_bundle: Path, tiny_produc
         run(shoe, "--bundle", tiny_bundle, "--bundle", tiny_products_bundle)
     with pytest.raises(DataError, match="NAME=VALUE"):
         run(shoe, "--field", "price", "--bundle", tiny_products_bundle)
+
+
+def test_without_a_bundle_the_packages_own_answer(
+    shoe: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path
+) -> None:
+    monkeypatch.setattr("shelfwise.service.models.default_bundle", lambda name: tiny_bundle)
+    monkeypatch.setattr("shelfwise.service.models.DEFAULTS", ("pictures",))
+    assert run(shoe).stdout.startswith("category")
+
+    def none(name: str) -> Path:
+        raise BundleError(f"this installation has no default bundle '{name}'")
+
+    monkeypatch.setattr("shelfwise.service.models.default_bundle", none)
+    with pytest.raises(BundleError, match="no default bundle 'pictures'"):
+        run(shoe)

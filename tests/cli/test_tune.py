@@ -237,7 +237,7 @@ def test_workers_share_a_study_outlive_one_another_and_ctrl_c_is_one_line(
         _, err = process.communicate(timeout=120)
     assert process.returncode == 2
     assert err.startswith("shelfwise: interrupted; trials done: ")
-    # tqdm makes a semaphore in every worker; of the killed one's, Python's resource tracker says that it is left.
+    # tqdm makes a semaphore in every worker; of a killed one's, Python's tracker says that it is left.
     assert len([line for line in err.splitlines() if "resource_tracker" not in line]) == 1
     code, out, _ = run("tune", config, "--out", tmp_path / "study", "--trials", 1)
     assert code == 0

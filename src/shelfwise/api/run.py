@@ -9,7 +9,7 @@ import uvicorn
 from shelfwise.api.app import check_exposure, create_app
 from shelfwise.api.logs import log_to_stderr
 from shelfwise.config.serving import ServeConfig
-from shelfwise.errors import ConfigError
+from shelfwise.service.models import default_paths
 
 
 class _Server(uvicorn.Server):
@@ -26,9 +26,7 @@ class _Server(uvicorn.Server):
 def run(config: ServeConfig) -> None:
     """Serve until a signal ends it; ConfigError and BundleError for what cannot be served."""
     check_exposure(config)
-    if not config.bundles:
-        raise ConfigError("name the bundles to answer with: --bundle FOLDER")
-    app = create_app(config, config.bundles)
+    app = create_app(config, config.bundles or [str(path) for path in default_paths()])
     log_to_stderr(config.log)
     server = _Server(
         uvicorn.Config(

@@ -32,7 +32,10 @@ def analyze(
         str | None, typer.Option(help="Its buyers' reviews: a CSV, Parquet or JSONL file.")
     ] = None,
     bundle: Annotated[
-        list[str] | None, typer.Option(metavar="FOLDER", help="Bundle to ask; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="FOLDER", help="Bundle to ask; may be repeated. The default bundles when left out."
+        ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     top: Annotated[int, typer.Option(min=1, help="How many labels to show.")] = 3,
@@ -73,10 +76,10 @@ def _models(
     paths: list[str], threads: int | None, *, fp32: bool
 ) -> tuple[OpenModel | None, OpenModel | None]:
     """The bundle of products or pictures and that of reviews; DataError for two of one kind."""
-    from shelfwise.service.models import open_model
+    from shelfwise.service.models import default_paths, open_model
 
     found: dict[bool, OpenModel] = {}
-    for path in paths:
+    for path in paths or default_paths():
         model = open_model(Path(path), threads=threads, precision="fp32" if fp32 else "int8")
         of_reviews = model.task == "reviews"
         if of_reviews in found:

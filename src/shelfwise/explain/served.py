@@ -12,18 +12,16 @@ from threading import Lock
 import numpy as np
 
 from shelfwise.bundle.neighbours import KnownProducts
-from shelfwise.data.preprocess import Preprocessor
-from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import DataError
 from shelfwise.explain import occlusion
-from shelfwise.explain.asked_product import background_of
+from shelfwise.explain.asked_picture import AskedPicture
 from shelfwise.explain.by_answers import explain_by_answers
 from shelfwise.explain.neighbours import known_products
-from shelfwise.explain.question import Question, question_about
+from shelfwise.explain.question import Question
 from shelfwise.explain.result import MapCollector
 from shelfwise.predict.predictor import Predictor
 from shelfwise.predict.products import ProductPredictor
-from shelfwise.schema import LabelScore, Product
+from shelfwise.schema import Product
 from shelfwise.schema.explanation import ExplainedPicture, Explanation, PictureMap
 
 UNIT = "nats when blanked"
@@ -80,38 +78,13 @@ def _of_picture(predictor: Predictor, product: Product, target: str | None, labe
     bundle = predictor.bundle
     if target not in (None, bundle.meta.target):
         raise DataError(f"target '{target}' is none of the bundle's: {bundle.meta.target}")
-    (answer,) = predictor.predict([product])
-    if answer.status == "failed":
-        raise DataError(f"'{product.id}' {answer.error}")
-    config = bundle.config
-    preprocessor = Preprocessor(config.preprocess, max_pixels=config.data.max_pixels)
-    pixels = preprocessor.batch([product], Path())[0].pixels[0]
-
-    def ask(versions: np.ndarray) -> np.ndarray:
-        return np.asarray(predictor.logits(versions) / bundle.temperature)
-
-    whole = ask(pixels[None])
-    question = question_about([(name,) for name in bundle.classes], whole[0], label)
-    odds = apply_temperature(whole, 1.0)[0]
-    scores = [
-        LabelScore(label=n, probability=min(1.0, float(p))) for n, p in zip(bundle.classes, odds, strict=True)
-    ]
-    told = _maps(ask, question, pixels, background_of(config.preprocess), 0)
+    asked = AskedPicture(predictor, product, Path(), label)
+    told = _maps(asked.ask, asked.question, asked.pixels, asked.background, 0)
     names = ("modalities", "words", "attention", "neighbours")
-    return Explanation(
-        bundle=bundle.label,
-        id=product.id,
-        target=bundle.meta.target,
-        label=bundle.classes[question.number],
-        path=(bundle.classes[question.number],),
-        probability=scores[question.number].probability,
-        answer=scores[int(odds.argmax())],
-        rival=None if question.rival is None else scores[question.rival],
-        known=("picture",),
+    return asked.explanation(
         pictures=(ExplainedPicture(name="picture 1", maps=told),),
         missing={**dict.fromkeys(names, ONE_PICTURE), "gradients": ATTENTION},
         methods=(occlusion.METHOD,),
-        warnings=answer.warnings,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from shelfwise.bundle import Bundle, ProductsBundle, ReviewsBundle, open_bundle
+from shelfwise.bundle import DEFAULTS, Bundle, ProductsBundle, ReviewsBundle, default_bundle, open_bundle
 from shelfwise.errors import BundleError
 from shelfwise.predict.onnx_backend import OnnxBackend, Precision
 from shelfwise.predict.predictor import Predictor
@@ -106,6 +106,11 @@ def open_model(
     else:
         predictor = Predictor(bundle, OnnxBackend(bundle, threads, chosen))
     return OpenModel(predictor, chosen, name)
+
+
+def default_paths() -> list[Path]:
+    """The bundles that come with the package; BundleError where this installation has none."""
+    return [default_bundle(name) for name in DEFAULTS]
 
 
 def self_test(model: OpenModel) -> None:
