@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from shelfwise.api.answering import response_of
 from shelfwise.api.asking import Asking
 from shelfwise.api.batching import OverloadedError, StoppedError
 from shelfwise.api.compat import cohere, inference, openai, tei
+from shelfwise.api.direct import Direct
 from shelfwise.api.engines import Decoders, Stages
 from shelfwise.api.fetch import Fetcher
 from shelfwise.api.guard import Guard
@@ -34,6 +36,7 @@ from shelfwise.api.routes import explain, health, products, reviews, search
 from shelfwise.api.searching import Searching
 from shelfwise.api.state import Server
 from shelfwise.config.serving import ServeConfig
+from shelfwise.data.pictures import STRICT
 from shelfwise.errors import ConfigError, ShelfwiseError
 
 ROUTERS = (  # in the order in which paths are compared
@@ -47,6 +50,17 @@ ROUTERS = (  # in the order in which paths are compared
     inference.router,
     tei.router,
 )
+DIRECT = (products.classify, openai.embeddings)
+"""Endpoints that are asked so often, and answer so fast, that FastAPI's routing would be half of it."""
+TOLD = (
+    RequestValidationError,
+    HTTPException,
+    OverloadedError,
+    StoppedError,
+    ShelfwiseError,
+    RequestError,
+)
+"""Errors that callers are told of; all others are faults of ours."""
 DESCRIPTION = """What is this product, what do buyers say of it, what is like it?
 
 Our own endpoints tell what went wrong as `{"error": {"code", "message", "request_id", "field"}}`; those of
@@ -80,7 +94,8 @@ def create_app(config: ServeConfig, bundles: Sequence[str]) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        with STRICT:  # entered once, not with every picture
+            yield
         server.draining = True
         async with asyncio.timeout(config.limits.drain_s):
             await models.stop()
@@ -96,40 +111,30 @@ def create_app(config: ServeConfig, bundles: Sequence[str]) -> ASGIApp:
     app.state.server = server
     for router in ROUTERS:
         app.include_router(router)
-    _tell_errors(app)
-    inner: ASGIApp = app
+    for kind in TOLD:
+        app.add_exception_handler(kind, _told)
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    inner: ASGIApp = Direct(app, routes, DIRECT, _told, TOLD)
     if config.cors:
         inner = CORSMiddleware(
-            app, allow_origins=config.cors, allow_methods=["GET", "POST"], allow_headers=["*"]
+            inner, allow_origins=config.cors, allow_methods=["GET", "POST"], allow_headers=["*"]
         )
     keys = Keys(Path(config.keys)) if config.keys else None
     tell = write_request if config.log == "json" else log_request
     return Guard(inner, limits=config.limits, keys=keys, metrics=metrics, tell=tell)
 
 
-def _tell_errors(app: FastAPI) -> None:
-    """Let every error take the form of its endpoint, whoever raised it."""
-
-    async def told(request: Request, error: Exception) -> Response:
-        if isinstance(error, RequestValidationError):
-            problem = _of_request(error, request)
-        elif isinstance(error.__cause__, RequestError):  # what the body raised, FastAPI takes for bad JSON
-            problem = error.__cause__
-        elif isinstance(error, HTTPException):
-            problem = RequestError(error.status_code, str(error.detail))
-        else:
-            problem = as_problem(error)
-        return response_of(problem, request.scope)
-
-    for kind in (
-        RequestValidationError,
-        HTTPException,
-        OverloadedError,
-        StoppedError,
-        ShelfwiseError,
-        RequestError,
-    ):
-        app.add_exception_handler(kind, told)
+async def _told(request: Request, error: Exception) -> Response:
+    """An error in the form of its endpoint, whoever raised it."""
+    if isinstance(error, RequestValidationError):
+        problem = _of_request(error, request)
+    elif isinstance(error.__cause__, RequestError):  # what the body raised, FastAPI takes for bad JSON
+        problem = error.__cause__
+    elif isinstance(error, HTTPException):
+        problem = RequestError(error.status_code, str(error.detail))
+    else:
+        problem = as_problem(error)
+    return response_of(problem, request.scope)
 
 
 def _of_request(error: RequestValidationError, request: Request) -> RequestError:

@@ -52,6 +52,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_PLAIN = ("L", "RGB")
 _ORIENTATION_TAG = 0x0112
 _WIDEST_PIXEL = 8
 """Bytes of the widest pixel we read (16-bit RGBA); a file far above that per allowed pixel is refused."""
@@ -129,14 +130,14 @@ def decode(
             if target_side is not None:
                 picture.draft(None, (target_side, target_side))
             plain, turned = _upright(picture)
-            pixels = np.array(plain, dtype=np.uint8)
+            pixels = _array(plain)
         except MemoryError:
             raise PictureError("picture_too_large", "does not fit into memory") from None
         except Exception as error:  # Pillow's readers raise nearly anything on hostile bytes
             raise _failure(error, data) from None
     if turned:
         found = (*found, "exif_rotated")
-    return DecodedPicture(np.atleast_3d(pixels), mode, found, size, hashlib.sha256(data).digest())
+    return DecodedPicture(pixels, mode, found, size, hashlib.sha256(data).digest())
 
 
 def _read(source: bytes | Path, *, limit: int) -> bytes:
@@ -223,6 +224,8 @@ def _upright(picture: Image.Image) -> tuple[Image.Image, bool]:
 
 def _turn(picture: Image.Image) -> Image.Transpose | None:
     """How to turn the picture, by EXIF; damaged EXIF says nothing."""
+    if not picture.info:  # nothing besides pixels
+        return None
     try:
         return _TURNS.get(picture.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:
@@ -238,7 +241,14 @@ def _plain(picture: Image.Image) -> Image.Image:
         layers = picture.convert("RGBA")
         white = Image.new("RGBA", layers.size, "white")
         return Image.alpha_composite(white, layers).convert("L" if grey else "RGB")
-    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    return picture if picture.mode in _PLAIN else picture.convert("L" if picture.mode == "1" else "RGB")
+
+
+def _array(picture: Image.Image) -> UInt8[ndarray, "H W C"]:
+    """The pixels of a picture in mode L or RGB, as an array that may be written to."""
+    return np.frombuffer(bytearray(picture.tobytes()), np.uint8).reshape(
+        picture.height, picture.width, len(picture.getbands())
+    )
 
 
 def _eight_bits(values: ndarray) -> UInt8[ndarray, "H W"]:

@@ -171,13 +171,10 @@ class Predictor:
             warnings = (*warnings, UNLIKE_TRAINING)
         best = np.argsort(-probabilities, kind="stable")[: max(1, top)]
         labels = tuple(
-            # It was made here: to check it again would take longer than to make it.
-            LabelScore.model_construct(
-                label=self.bundle.classes[k], probability=min(1.0, float(probabilities[k]))
-            )
+            LabelScore(label=self.bundle.classes[k], probability=min(1.0, float(probabilities[k])))
             for k in best
         )
-        return Prediction.model_construct(
+        return Prediction(
             id=id,
             status="ok",
             target=self.bundle.meta.target,

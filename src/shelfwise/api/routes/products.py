@@ -135,7 +135,7 @@ async def classify(request: Request) -> Json:
     elif kind == "multipart/form-data":
         product = await _uploaded(request, here)
     elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
-        product = Product.model_construct(id="picture", images=(_picture(await request.body()),))
+        product = Product(id="picture", images=(_picture(await request.body()),))
     else:
         raise RequestError(415, f"a body of '{kind}' is not read here; send a picture, a form or JSON")
     try:
@@ -271,13 +271,13 @@ async def _uploaded(request: Request, here: Server) -> Product:
 def _picture(data: bytes) -> Picture:
     if not data:
         raise RequestError(422, "the picture is empty", code="picture_empty", field="pictures")
-    return Picture.model_construct(data=data, path=None)
+    return Picture(data=data)
 
 
 def _classified(answer: Prediction | ProductAnswer) -> Classified:
     """The main target's answer, in one form for bundles of either kind."""
     if isinstance(answer, Prediction):
-        return Classified.model_construct(
+        return Classified(
             id=answer.id,
             status=answer.status,
             label=answer.label,
