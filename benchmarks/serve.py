@@ -1,49 +1,49 @@
-"""How much of a bare model does a server deliver, and how much of an empty route?
+"""How much of a bare model does a server deliver, and how much of an empty route? And against LitServe?
 
-    python benchmarks/serve.py --pictures BUNDLE [--texts BUNDLE] [--seconds 8]
+    python benchmarks/serve.py [--pictures BUNDLE] [--texts BUNDLE] [--litserve PYTHON]
 
 The server has one core to itself, the load generator the other; both sides of every ratio are measured in
-turn, several rounds, in the same minutes, and ratios are of medians.
+turn, several rounds, in the same minutes, and ratios are of medians. Who has no turn is stopped.
 
     pictures   one small PNG a request, 16 callers: requests a second of POST /v1/classify over those of an
-               empty FastAPI route that reads the same upload
+               empty FastAPI route that reads the same upload, as the body (`body`) and as a form (`form`)
     texts      one text of 64 tokens a request, 16 callers: requests a second of POST /v1/embeddings over what
-               the bare predictor does in batches on the same core
+               the bare predictor does in batches on the same core (`bare`), and over LitServe on the same
+               ONNX files (`litserve`), all in fp32; then in 8 bits, against the bare predictor in 8 bits and
+               LitServe in fp32
     start      from the command to the first answer of /health/ready, and the resident memory then
 
-Writes results/bench/serve.json.
+A bundle of texts is one of products with MiniLM as its title tower: benchmarks/serve_bundle.py makes one in a
+minute. PYTHON is one that has litserve, numpy, onnxruntime and tokenizers. Writes results/bench/serve.json.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
 import record
-from serve_load import Load, picture, texts
+from serve_load import Load, form, picture
+from serve_sides import CALLERS, LOAD_CORE, ROUNDS, Server, in_turn, shelfwise_server, started
+from serve_texts import texts
 
-SERVER_CORE, LOAD_CORE = 0, 1
-CALLERS = 16
-ROUNDS = 5
+from shelfwise.bundle import default_bundle
+
+EMPTY_PORT = 8977
 EMPTY = """
 import sys, uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, UploadFile
 app = FastAPI()
-@app.post("/empty")
-async def empty(request: Request):
+@app.post("/body")
+async def body(request: Request):
     return {"bytes": len(await request.body())}
+@app.post("/form")
+async def form(image: UploadFile):
+    return {"bytes": len(await image.read())}
 uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False)
 """
 
@@ -51,127 +51,39 @@ uvicorn.run(app, port=int(sys.argv[1]), log_level="error", access_log=False)
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--pictures", type=Path, help="by default the package's own")
     parser.add_argument("--texts", type=Path)
+    parser.add_argument("--litserve", help="a Python that has litserve")
     parser.add_argument("--seconds", type=float, default=8.0, help="of one side of one round")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--out", type=Path, default=record.FOLDER)
     options = parser.parse_args()
     os.sched_setaffinity(0, {LOAD_CORE})
-    values: dict[str, Any] = {"callers": CALLERS, "rounds": ROUNDS, "seconds": options.seconds}
-    bundles = [f"pictures={options.pictures}"] + ([f"texts={options.texts}"] if options.texts else [])
-    with served(bundles) as (port, started):
-        values["start"] = started
-        with empty_route() as other:
-            values["pictures"] = pictures(port, other, options.seconds)
-        if options.texts:
-            values["texts"] = embedded(port, options.texts, options.seconds)
-    record.write("serve", values)
+    values: dict[str, Any] = {"callers": CALLERS, "rounds": options.rounds, "seconds": options.seconds}
+    bundles = {"pictures": options.pictures or default_bundle("pictures")}
+    if options.texts:
+        bundles["texts"] = options.texts
+    with shelfwise_server(bundles) as server:
+        values["start"] = {"seconds": server.seconds, "resident_mb": server.resident_mb()}
+        values["pictures"] = pictures(server, options.seconds, options.rounds)
+    if options.texts:
+        values["texts"] = texts(options.texts, options.litserve, options.seconds, options.rounds)
     print(json.dumps(values, indent=2))
+    print(f"written to {record.write('serve', values, folder=options.out)}")
 
 
-@contextmanager
-def served(bundles: list[str]) -> Iterator[tuple[int, dict[str, float]]]:
-    """A server on its core; its port, how long it took to be ready, and its memory then."""
-    command = [sys.executable, "-c", "from shelfwise.cli import main; main()", "serve", "--port", "0"]
-    command += [part for bundle in bundles for part in ("--bundle", bundle)] + ["--threads", "1"]
-    began = time.perf_counter()
-    process = pinned(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        port = int(line.split("127.0.0.1:")[1].split(",")[0])
-        ready(port, "/health/ready")
-        seconds = time.perf_counter() - began
-        memory = psutil.Process(process.pid).memory_info().rss / 1e6
-        yield port, {"seconds": seconds, "resident_mb": memory}
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@contextmanager
-def empty_route() -> Iterator[int]:
-    """A FastAPI route that reads its upload and does nothing, on the server's core; its port."""
-    port = 8977
-    process = pinned([sys.executable, "-c", EMPTY, str(port)])
-    try:
-        ready(port, "/openapi.json")
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def pinned(command: list[str], **how: Any) -> subprocess.Popen[Any]:
-    """A process on the server's core alone."""
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, **how)
-    os.sched_setaffinity(process.pid, {SERVER_CORE})
-    return process
-
-
-def ready(port: int, path: str) -> None:
-    """Wait until a server answers."""
-    for _ in range(600):
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", path)
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        time.sleep(0.02)
-    sys.exit(f"nothing answers at port {port}")
-
-
-def pictures(port: int, empty: int, seconds: float) -> dict[str, Any]:
-    """Our route and the empty one in turn."""
-    body = picture()
-    ours = Load(port, "/v1/classify", body, "image/png")
-    theirs = Load(empty, "/empty", body, "image/png")
-    return {"upload_bytes": len(body), **in_turn(ours.run, theirs.run, seconds)}
-
-
-def embedded(port: int, bundle: Path, seconds: float) -> dict[str, Any]:
-    """Our route, and the bare predictor on the server's core, in turn."""
-    bodies = [json.dumps({"input": text, "model": "texts"}).encode() for text in texts(64, 256)]
-    load = Load(port, "/v1/embeddings", bodies, "application/json")
-    bare = [sys.executable, str(Path(__file__).with_name("serve_bare.py")), str(bundle), str(seconds)]
-
-    def run_bare(_callers: int, _seconds: float) -> dict[str, float]:
-        done = pinned(bare, stdout=subprocess.PIPE, text=True)
-        told, _ = done.communicate()
-        return {"per_second": float(told)}
-
-    return in_turn(load.run, run_bare, seconds)
-
-
-def in_turn(
-    ours: Callable[[int, float], dict[str, float]],
-    theirs: Callable[[int, float], dict[str, float]],
-    seconds: float,
-) -> dict[str, Any]:
-    """Both sides, round by round; the ratio of their medians and the ratios of the rounds."""
-    rounds: list[tuple[dict[str, float], dict[str, float]]] = []
-    ours(CALLERS, 1.0)
-    for number in range(ROUNDS):
-        if number % 2:
-            there = theirs(CALLERS, seconds)
-            here = ours(CALLERS, seconds)
-        else:
-            here = ours(CALLERS, seconds)
-            there = theirs(CALLERS, seconds)
-        rounds.append((here, there))
-    here_rate = statistics.median(here["per_second"] for here, _ in rounds)
-    there_rate = statistics.median(there["per_second"] for _, there in rounds)
-    ratios = [here["per_second"] / there["per_second"] for here, there in rounds]
-    names = [name for name in rounds[0][0] if name != "per_second"]
-    return {
-        "per_second": here_rate,
-        "compared": there_rate,
-        "ratio": here_rate / there_rate,
-        "ratio_low": float(np.min(ratios)),
-        "ratio_high": float(np.max(ratios)),
-        **{name: statistics.median(here[name] for here, _ in rounds) for name in names},
-    }
+def pictures(server: Server, seconds: float, rounds: int) -> dict[str, Any]:
+    """Our route and an empty one in turn, by the way that a picture is uploaded."""
+    png = picture()
+    uploads = {"body": (png, "image/png"), "form": form(png, "image")}
+    found: dict[str, Any] = {"upload_bytes": len(png)}
+    command = [sys.executable, "-c", EMPTY, str(EMPTY_PORT)]
+    with started(command, "/openapi.json", EMPTY_PORT) as empty:
+        for name, (body, kind) in uploads.items():
+            ours = server.in_its_turn(Load(server.port, "/v1/classify", body, kind).run)
+            theirs = empty.in_its_turn(Load(empty.port, f"/{name}", body, kind).run)
+            found[name] = in_turn(ours, theirs, seconds, rounds)
+    return found
 
 
 if __name__ == "__main__":

@@ -24,9 +24,11 @@ class Load:
 
     def run(self, callers: int, seconds: float) -> dict[str, float]:
         """Requests a second, and the median and 99th percentile of their times in milliseconds."""
+        began = time.perf_counter()
         times = asyncio.run(self._all(callers, seconds))
+        # Until the last answer, which comes after the time is up: slow answers are not counted for nothing.
         return {
-            "per_second": len(times) / seconds,
+            "per_second": len(times) / (time.perf_counter() - began),
             "p50_ms": 1000 * float(np.percentile(times, 50)),
             "p99_ms": 1000 * float(np.percentile(times, 99)),
         }
@@ -62,6 +64,18 @@ def picture() -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
+
+
+def form(data: bytes, field: str, boundary: str = "shelf") -> tuple[bytes, str]:
+    """A picture as the only file of a multipart form, and the form's content type."""
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="a.png"\r\n'
+        "Content-Type: image/png\r\n\r\n"
+    )
+    return (
+        head.encode() + data + f"\r\n--{boundary}--\r\n".encode(),
+        f"multipart/form-data; boundary={boundary}",
+    )
 
 
 def texts(tokens: int, count: int) -> list[str]:

@@ -12,9 +12,11 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from figure import Figure
+from tables_serving import INT8, SEARCH, SERVING
 
 from shelfwise.tune.ablation_table import markdown
 
@@ -27,20 +29,7 @@ MARKED = re.compile(r"(<!-- table:(?P<name>[\w-]+) -->\n).*?(<!-- /table -->)", 
 
 RECIPES = ("reviews-minilm-taught", "reviews-minilm", "reviews-distilled", "reviews")
 """Shipped configurations for reviews."""
-PLACE = re.compile(r"{(?P<path>[\w.-]+):(?P<form>[^}]*)}")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One row: what it is, what was measured and what to compare it with.
-
-    In all texts `{FILE.key.key:FORM}` is the number at that place in `FILE.json`, printed by FORM."""
-
-    what: str
-    measured: str
-    beside: str = ""
-    otherwise: Figure | None = None
-    """The row to show where a number of this one is missing."""
+PLACE = re.compile(r"{(?P<path>[\w.@%-]+):(?P<form>[^}]*)}")
 
 
 def _recipe(name: str) -> Figure:
@@ -250,6 +239,7 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
             "PIL per item: {loader.batches_per_second.pil_bilinear:,.0f}; "
             "{loader.ratios.torch_over_pil_bilinear:.1f}x and {loader.ratios.numba_over_pil_bilinear:.1f}x",
         ),
+        *INT8,
     ),
     "products": (
         *(_article_type(place, what) for place, what in (("picture", "the picture"), ("text", "the title"))),
@@ -293,6 +283,8 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
             "{reviews_speed.pipeline.int8_over_pipeline:.1f}x",
         ),
     ),
+    "serving": SERVING,
+    "search": SEARCH,
 }
 
 
