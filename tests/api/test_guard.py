@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from shelfwise.api.app import check_exposure
+from shelfwise.api.batching import Batcher, OverloadedError
 from shelfwise.api.guard import Guard
 from shelfwise.api.keys import add_key
 from shelfwise.api.logs import JsonLines, TextLines
@@ -203,3 +204,20 @@ def test_bundles_are_exchanged_by_admins_and_kept_where_the_new_one_fails(
     assert taken.status_code == 200
     assert taken.json()["task"] == "reviews"
     assert api.post("/v1/reviews/analyze", json=asked, headers=headers).status_code == 200
+
+
+def test_a_full_queue_is_told_with_a_time_to_come_again(
+    api: Any, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise OverloadedError(2.0)
+
+    monkeypatch.setattr(Batcher, "submit", full)
+    for path, how in (
+        ("/v1/classify", {"content": png, "headers": {"content-type": "image/png"}}),
+        ("/v1/embeddings", {"json": {"input": "a shirt"}}),
+    ):
+        answer = api.post(path, **how)
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "2"
+    assert answer.json()["error"]["code"] == "queue_full"

@@ -13,6 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,3 +125,35 @@ def test_broken_requests_and_callers_that_leave_do_no_harm(start: Callable[..., 
             caller.sendall(raw)
     assert ask(port, "POST", "/v1/classify", png, "image/png")[0] == 200
     assert ask(port, "GET", "/health/ready")[0] == 200
+
+
+def test_a_flood_is_answered_or_refused_item_by_item(start: Callable[..., Started], tmp_path: Path) -> None:
+    settings = tmp_path / "serve.toml"
+    settings.write_text("[serve.limits]\nqueue = 8\nbatch = 2\n", encoding="utf-8")
+    _, port = start("reviews", options=("--config", str(settings)))
+    body = {"items": [{"text": "It fits well and looks good. " * 100}] * 4}
+    found: list[tuple[int, set[str | None]]] = []
+
+    def one() -> None:
+        status, answer = ask(port, "POST", "/v1/reviews/analyze", body)
+        found.append((status, {item["error_kind"] for item in answer["items"]}))
+
+    threads = [threading.Thread(target=one) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [status for status, _ in found] == [200] * 24
+    assert set.union(*(kinds for _, kinds in found)) == {None, "queue_full"}
+    assert ask(port, "GET", "/health/ready")[0] == 200
+
+
+def test_a_killed_server_is_started_again_where_it_was(start: Callable[..., Started], png: bytes) -> None:
+    process, port = start("pictures")
+    before = ask(port, "POST", "/v1/classify", png, "image/png")
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+        caller.sendall(b"POST /v1/classify HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf")
+        process.kill()
+        process.wait(10)
+        assert start("pictures", options=("--port", str(port)))[1] == port
+    assert ask(port, "POST", "/v1/classify", png, "image/png") == before
