@@ -1,4 +1,5 @@
 # setup: .venv with pinned dependencies    demo: the main job, end to end    test: all tests
+# serve: the API and the page on the default bundles and a demo shop; PORT=8000 UI_PORT=8501
 # check: format, lint, types, floors, stale tables    fix: what ruff can mend    bench: results/bench/*.json
 .PHONY: setup demo serve test check fix bench
 .DEFAULT_GOAL := demo

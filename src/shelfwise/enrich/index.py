@@ -79,10 +79,15 @@ def index_catalog(
     With `delete_missing`, products that the catalogue has no more are taken out, unless a row could not be
     read and has no id to tell which product it is. `watch` sees the counts after every chunk."""
     bundle = embedder.bundle
+    root = image_root_of(config)
     with open_writer(
-        out, label=bundle.label, dimension=embedder.dimension, bundle_path=str(bundle.path.absolute())
+        out,
+        label=bundle.label,
+        dimension=embedder.dimension,
+        bundle_path=str(bundle.path.absolute()),
+        image_root=str(root.absolute()),
     ) as writer:
-        run = _Run(embedder, writer, image_root_of(config), watch)
+        run = _Run(embedder, writer, root, watch)
         run.take(read_catalog(config))
         run.delete(delete_missing)
         watch(run.counts)
