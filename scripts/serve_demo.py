@@ -78,10 +78,10 @@ def _options() -> argparse.Namespace:
 def prepare(options: argparse.Namespace) -> int:
     """Make the shop and its index where they are missing; the exit code of what failed, else 0."""
     shop, index = options.shop, options.shop.with_name(f"{options.shop.name}.index")
+    bundle = indexing_bundle(options.bundle)  # first, since nothing is of use without one
     made = run("data", "demo", "--out", str(shop), "--products", str(options.products))
     if made:
         return made
-    bundle = indexing_bundle(options.bundle)
     if is_current(index, bundle, shop / "products.csv"):
         return 0
     if (index / "index.json").exists() and not fits(index, bundle):
@@ -91,13 +91,18 @@ def prepare(options: argparse.Namespace) -> int:
 
 
 def indexing_bundle(given: Sequence[str]) -> Path:
-    """The bundle of the index's vectors: the first given one that reads no reviews, or the default."""
-    from shelfwise.bundle import default_bundle, read_task
+    """The bundle of the index's vectors: the first given one, or default one, that is not of reviews.
 
-    folders = [Path(one.partition("=")[2] or one) for one in given]
-    return next((path for path in folders if read_task(path) != "reviews"), None) or default_bundle(
-        "pictures"
-    )
+    BundleError where one that is to be served is missing."""
+    from shelfwise.bundle import DEFAULTS, default_bundle, read_task
+    from shelfwise.errors import BundleError
+
+    named = [Path(one.partition("=")[2] or one) for one in given]
+    folders = named or [default_bundle(name) for name in DEFAULTS]
+    found = next((path for path in folders if read_task(path) != "reviews"), None)
+    if found is None:
+        raise BundleError("none of the bundles makes vectors of products; add one of pictures or products")
+    return found
 
 
 def fits(index: Path, bundle: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import socket
@@ -13,6 +14,10 @@ from pathlib import Path
 
 import pytest
 from small_index import LABEL, write_index
+
+from shelfwise.data import fashion_mnist
+from shelfwise.errors import DataError
+from shelfwise.search.facts import read_facts
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "serve_demo.py"
@@ -151,6 +156,47 @@ def test_a_taken_port_is_told_with_its_variable(tmp_path: Path) -> None:
             assert f"port {port} is taken" in done.stderr
             assert f"make serve {variable}=" in done.stderr
     assert not (tmp_path / "shop").exists()
+
+
+def test_without_a_bundle_nothing_is_begun(tmp_path: Path, tiny_reviews_bundle: Path) -> None:
+    port, ui_port = free_ports(2)
+    for bundle, why in ((tmp_path / "none", "none"), (tiny_reviews_bundle, "makes vectors of products")):
+        options = ["--port", port, "--ui-port", ui_port, "--shop", tmp_path / "shop", "--bundle", bundle]
+        done = subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert why in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "shop").exists()
+
+
+def test_shop_and_index_are_made_once_and_the_index_anew_for_another_bundle(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        fashion_mnist.locate(addresses=())
+    except DataError:
+        pytest.skip("Fashion-MNIST is not on this machine; install dataset-fashion-mnist")
+    monkeypatch.syspath_prepend(SCRIPT.parent)
+    import serve_demo
+
+    ran: list[str] = []
+    run = serve_demo.run
+
+    def told(*words: str) -> int:
+        ran.append(words[0])
+        return int(run(*words))
+
+    monkeypatch.setattr(serve_demo, "run", told)
+    options = argparse.Namespace(shop=tmp_path / "shop", products=12, bundle=[f"own={tiny_bundle}"])
+    facts = tmp_path / "shop.index" / "index.json"
+    assert serve_demo.prepare(options) == 0
+    made = read_facts(facts.parent)
+    assert (made.products, made.image_root) == (12, str(tmp_path / "shop"))
+    assert serve_demo.prepare(options) == 0
+    assert ran == ["data", "index", "data"]
+    facts.write_text(facts.read_text().replace(made.bundle, LABEL))
+    assert serve_demo.prepare(options) == 0
+    assert read_facts(facts.parent).bundle == made.bundle
 
 
 def test_an_index_is_current_only_for_its_own_bundle_and_table(
