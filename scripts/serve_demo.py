@@ -94,12 +94,13 @@ def indexing_bundle(given: Sequence[str]) -> Path:
     """The bundle of the index's vectors: the first given one, or default one, that is not of reviews.
 
     BundleError where one that is to be served is missing."""
-    from shelfwise.bundle import DEFAULTS, default_bundle, read_task
+    from shelfwise.bundle import DEFAULTS, default_bundle, open_bundle
     from shelfwise.errors import BundleError
 
     named = [Path(one.partition("=")[2] or one) for one in given]
     folders = named or [default_bundle(name) for name in DEFAULTS]
-    found = next((path for path in folders if read_task(path) != "reviews"), None)
+    tasks = {path: open_bundle(path).meta.task for path in folders}
+    found = next((path for path, task in tasks.items() if task != "reviews"), None)
     if found is None:
         raise BundleError("none of the bundles makes vectors of products; add one of pictures or products")
     return found
