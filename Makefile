@@ -1,6 +1,7 @@
 # setup: .venv with pinned dependencies    demo: the main job, end to end    test: all tests
+# serve: the API and the page on the default bundles and a demo shop; PORT=8000 UI_PORT=8501
 # check: format, lint, types, floors, stale tables    fix: what ruff can mend    bench: results/bench/*.json
-.PHONY: setup demo test check fix bench
+.PHONY: setup demo serve test check fix bench
 .DEFAULT_GOAL := demo
 
 # LITSERVE=PYTHON, one that has litserve, onnxruntime and tokenizers: bench compares with it
@@ -9,6 +10,8 @@ BIN := .venv/bin
 STAMP := .venv/.setup-$(TORCH)
 SOURCES := $(shell find src -name '*.py')
 DEMO := results/demo
+PORT ?= 8000
+UI_PORT ?= 8501
 BENCHMARKS := help loader $(if $(SHELFWISE_DATA),families) cost_to_accuracy zero_shot train
 SEARCH_MILLION = $(shell $(BIN)/python -c 'import importlib.util as i; print(i.find_spec("faiss") and "search_million.py" or "")')
 SHIPPED = $(and $(wildcard src/shelfwise/bundles/pictures),$(wildcard runs/default/pictures/bundle),int8.py)
@@ -36,6 +39,9 @@ $(DEMO)/report.html: configs/demo.toml $(SOURCES) | $(STAMP)
 	$(BIN)/shelfwise data get fashion-mnist
 	$(BIN)/shelfwise train configs/demo.toml --out $(DEMO) --resume
 	$(BIN)/shelfwise evaluate $(DEMO)/bundle fashion-mnist --out $(DEMO)
+
+serve: $(STAMP)
+	@$(BIN)/python scripts/serve_demo.py --port $(PORT) --ui-port $(UI_PORT)
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=90

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
+from small_index import LABEL
 
 from shelfwise.config import CatalogConfig, ColumnMap
 from shelfwise.enrich.index import index_catalog
 from shelfwise.predict.embedder import open_embedder
 from shelfwise.schema.search import SearchRequest
+from shelfwise.search.index import OpenedIndex
+from shelfwise.search.lance_table import StoredProduct
+from shelfwise.search.writer import open_writer
 from shelfwise.service.search import Searcher
 
 
@@ -23,6 +30,36 @@ def index(tmp_path_factory: pytest.TempPathFactory, products_table: Path, tiny_p
     config = CatalogConfig(source=str(products_table), columns=columns)
     index_catalog(open_embedder(tiny_products_bundle), config, folder)
     return folder
+
+
+def stored(id: str, image: str | None) -> StoredProduct:
+    return StoredProduct(id, id.encode().ljust(16), image, None, None, "{}")
+
+
+@pytest.fixture
+def pictured(served: Callable[..., Any], tmp_path: Path) -> Any:
+    """An index whose paths lead everywhere."""
+    root = tmp_path / "pictures"
+    root.mkdir()
+    (root / "secret.txt").write_text("a secret")
+    beside = tmp_path / "pictures-beside"
+    beside.mkdir()
+    for file in (tmp_path / "above.png", beside / "a.png", root / "large.png"):
+        Image.new("RGB", (600, 300), "navy").save(file)
+    products = {
+        "large": "large.png",
+        "gone": "gone.png",
+        "none": None,
+        "above": "../above.png",
+        "beside": "../pictures-beside/a.png",
+        "elsewhere": "/etc/passwd",
+        "secret": "secret.txt",
+    }
+    vectors = np.eye(8, dtype=np.float32)[: len(products)]
+    with open_writer(tmp_path / "index", label=LABEL, dimension=8, image_root=str(root)) as writer:
+        writer.put([stored(id, image) for id, image in products.items()], vectors)
+        writer.publish()
+    return served("reviews", index=str(tmp_path / "index"))
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +105,53 @@ def test_what_cannot_be_asked_is_refused(api: Any, asked: dict[str, Any], status
 
 
 def test_without_an_index_it_is_said(served: Callable[..., Any]) -> None:
-    response = served("products").post("/v1/search", json={"words": "x"})
-    assert response.status_code == 404
-    assert response.json()["error"]["code"] == "no_index"
+    api = served("products")
+    for response in (api.post("/v1/search", json={"words": "x"}), api.get("/v1/products/x/picture")):
+        assert response.status_code == 404
+        assert response.json()["error"]["code"] == "no_index"
+
+
+def test_a_product_has_its_picture_as_a_small_jpeg(api: Any, products_table: Path) -> None:
+    found = api.get("/v1/products/p0007/picture")
+    assert found.status_code == 200, found.text
+    assert found.headers["content-type"] == "image/jpeg"
+    assert found.headers["x-content-type-options"] == "nosniff"
+    shown = np.asarray(Image.open(io.BytesIO(found.content)).convert("RGB"), int)
+    file = np.asarray(Image.open(products_table.parent / "images" / "p0007.png").convert("RGB"), int)
+    assert np.abs(shown - file).mean() < 8
+
+
+@pytest.mark.parametrize(
+    ("id", "code"),
+    [
+        ("nobody", "unknown_product"),
+        ("..%2F..%2Fimages%2Fp0007.png", "unknown_product"),
+        ("%2Fetc%2Fpasswd", "unknown_product"),
+        ("gone", "no_picture"),
+        ("none", "no_picture"),
+        ("above", "no_picture"),
+        ("beside", "no_picture"),
+        ("elsewhere", "no_picture"),
+        ("secret", "no_picture"),
+    ],
+)
+def test_only_pictures_of_the_catalogues_folder_are_shown(pictured: Any, id: str, code: str) -> None:
+    response = pictured.get(f"/v1/products/{id}/picture")
+    assert response.status_code == 404, response.text
+    assert response.json()["error"]["code"] == code
+    for told in ("passwd", "secret.txt", "above.png", "/"):
+        assert id.startswith(("..", "%")) or told not in response.json()["error"]["message"]
+
+
+def test_a_large_picture_is_shown_small(pictured: Any) -> None:
+    found = pictured.get("/v1/products/large/picture")
+    assert Image.open(io.BytesIO(found.content)).size == (256, 128)
+
+
+def test_an_index_of_several_folders_has_no_pictures(tmp_path: Path) -> None:
+    for folder, expected in (("a", "a"), ("a", "a"), ("b", None), ("a", None)):
+        with open_writer(tmp_path / "index", label=LABEL, dimension=4, image_root=folder) as writer:
+            writer.put([stored(folder, "x.png")], np.eye(4, dtype=np.float32)[:1])
+            facts = writer.publish()
+        assert facts.image_root == expected
+    assert OpenedIndex.open(tmp_path / "index").picture_of("a") is None

@@ -62,6 +62,17 @@ def test_a_table_is_indexed_and_searched(run: Run, table: Path, tiny_products_bu
     assert "more: --offset 3" in out
 
 
+def test_a_bundle_that_learned_from_no_table_reads_one_as_it_is_guessed(
+    run: Run, table: Path, tiny_bundle: Path
+) -> None:
+    code, out, err = run("index", tiny_bundle, table, "--out", "index")
+    assert code == 0, err
+    assert "20 rows = 20 ok (20 embedded, 0 unchanged) + 0 failed" in out
+    code, out, _ = run("search", "index", title_of(KINDS[3], 3), "--alpha", 0, "--limit", 1, "--json")
+    assert code == 0
+    assert json.loads(out)["hits"][0]["image"].endswith("p0003.png")
+
+
 def test_an_error_names_the_place_and_the_remedy(
     run: Run, table: Path, tiny_products_bundle: Path, tiny_bundle: Path
 ) -> None:

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from ui_reviews import csv_of
@@ -71,12 +72,14 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(params=WIDTHS)
 def tab(request: pytest.FixtureRequest, chromium: Any, page_url: str) -> Iterator[Callable[[str], Any]]:
-    """Open a page; at the end nothing may stick out at its side, and its console had no error."""
+    """Open a page; at the end nothing may stick out at its side, no error came, and nobody else was asked."""
     context = chromium.new_context(viewport={"width": request.param, "height": 900})
     tab = context.new_page()
     tab.set_default_timeout(WAIT_MS)
     errors: list[str] = []
     tab.on("pageerror", lambda error: errors.append(str(error)))
+    asked: set[str] = set()
+    tab.on("request", lambda request: asked.add(urlsplit(request.url).hostname or "127.0.0.1"))
 
     def open_page(path: str) -> Any:
         tab.goto(f"{page_url}/{path}")
@@ -85,6 +88,7 @@ def tab(request: pytest.FixtureRequest, chromium: Any, page_url: str) -> Iterato
 
     yield open_page
     assert errors == []
+    assert asked == {"127.0.0.1"}  # nothing is fetched from, or told to, anybody else
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     folder = os.environ.get("SHELFWISE_SCREENSHOTS")
     if folder:
@@ -102,6 +106,12 @@ def photograph(tab: Any, width: int, file: Path) -> None:
     tab.screenshot(path=str(file))
 
 
+def wait_for_pictures(tab: Any, count: int) -> None:
+    """Until every hit has a picture that the browser could draw."""
+    drawn = "[...document.querySelectorAll('.hit .picture img')].filter(one => one.naturalWidth > 0).length"
+    tab.wait_for_function(f"{drawn} === {count}")
+
+
 def test_a_picture_is_dropped_and_analysed(tab: Any, picture: bytes) -> None:
     page = tab("")
     file = {"name": "shirt.png", "mimeType": "image/png", "buffer": picture}
@@ -115,6 +125,7 @@ def test_a_picture_is_dropped_and_analysed(tab: Any, picture: bytes) -> None:
     assert page.locator(".sw .review").count() == 2
     page.get_by_role("button", name="Find similar products").click()
     page.get_by_text("1 to 8 of 240").wait_for()
+    wait_for_pictures(page, 8)
 
 
 def test_words_find_products(tab: Any) -> None:
@@ -123,6 +134,7 @@ def test_words_find_products(tab: Any) -> None:
     page.get_by_label("Words").first.fill("blue shirt")
     page.get_by_role("button", name="Search", exact=True).click()
     page.locator(".sw mark.hit").first.wait_for()
+    wait_for_pictures(page, 12)
 
 
 def test_a_file_of_reviews_is_read(tab: Any) -> None:

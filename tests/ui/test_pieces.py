@@ -67,6 +67,7 @@ def test_nothing_that_is_shown_can_be_markup() -> None:
         answer_view.attributes_card(found),
         answer_view.no_buyers_card(found),
         hits_view.tile(hit),
+        hits_view.tile(hit, EVIL.encode(), room=True),
         models_page.model_card(card, EVIL),
         pieces.chip("", "", EVIL),
     ):
@@ -89,6 +90,31 @@ def test_what_is_not_all_is_never_rounded_to_all() -> None:
         ">99%",
         "100%",
     ]
+
+
+def test_a_reason_for_several_parts_is_told_once() -> None:
+    why = "told by `shelfwise explain` <b>"
+    told = Explanation(
+        bundle="b@1",
+        id="x",
+        target="category",
+        label="shirt",
+        path=("shirt",),
+        probability=0.9,
+        answer=LabelScore(label="shirt", probability=0.9),
+        known=("picture",),
+        missing={"words": why, "neighbours": why, "gradients": "no torch"},
+    )
+    html = explain_view.reasons_card(told)
+    assert html.count("Words, neighbours</b>: told by <code>shelfwise explain</code> &lt;b&gt;") == 1
+    assert html.count('class="missing"') == 2
+
+
+def test_a_tile_has_its_picture_or_leaves_its_place_empty() -> None:
+    hit = Hit(id="a", score=1.0, title="Shoe")
+    assert '<img alt="" src="data:image/jpeg;base64,anBn">' in hits_view.tile(hit, b"jpg", room=True)
+    assert '<div class="picture"></div>' in hits_view.tile(hit, room=True)
+    assert "picture" not in hits_view.tile(hit)
 
 
 def test_what_is_missing_is_told_with_its_reason() -> None:

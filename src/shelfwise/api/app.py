@@ -89,7 +89,10 @@ def create_app(config: ServeConfig, bundles: Sequence[str]) -> ASGIApp:
     models = Models(stages, threads=config.threads, precision=config.precision)
     models.open(bundles)
     fetcher = Fetcher(int(config.limits.body_mb * 1e6)) if config.picture_urls else None
-    searching = Searching(Path(config.index), models, threads=config.threads) if config.index else None
+    searching = None
+    if config.index:
+        most = config.limits.max_pixels
+        searching = Searching(Path(config.index), models, threads=config.threads, max_pixels=most)
     server = Server(config, models, Asking(config.limits, fetcher), metrics, searching)
 
     @asynccontextmanager

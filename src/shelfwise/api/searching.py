@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from shelfwise.api.problems import RequestError
-from shelfwise.errors import SearchError
+from shelfwise.data.thumbnails import thumbnail
+from shelfwise.errors import PictureError, SearchError
 from shelfwise.predict.embedder import Embedder, PictureEmbedder, ProductEmbedder
 from shelfwise.predict.predictor import Predictor
 from shelfwise.predict.products import ProductPredictor
@@ -25,39 +27,70 @@ LOOK_AGAIN_S = 2.0
 """How old the index may be that answers, at most, once another one is published."""
 WAITING = 64
 """Searches that may wait for a thread; more are refused."""
+T = TypeVar("T")
 
 
 class Searching:
     """One index."""
 
-    def __init__(self, folder: Path, models: Iterable[OpenModel], *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        models: Iterable[OpenModel],
+        *,
+        threads: int | None = None,
+        max_pixels: int = 40_000_000,
+    ) -> None:
         self._searcher = open_searcher(folder, models, threads=threads)
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="search")
+        self._painters = ThreadPoolExecutor(2, thread_name_prefix="thumbnail")
+        self._max_pixels = max_pixels
         self._waiting = 0
         self._looked = time.monotonic()
 
     async def search(self, request: SearchRequest) -> SearchPage:
         """One page; RequestError 404 for an unknown product, 422 for an unfit request, 503 in a crowd."""
-        if self._waiting >= WAITING:
-            raise RequestError(503, "too many searches wait", code="queue_full", retry_after_s=1)
-        self._waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._search, request)
+            return await self._in_turn(self._threads, lambda: self._search(request))
         except SearchError as error:
             raise RequestError(422, str(error), code="search") from None
-        finally:
-            self._waiting -= 1
+
+    async def thumbnail(self, id: str) -> bytes:
+        """A product's picture, small, as JPEG; RequestError 404 where there is none, 503 in a crowd."""
+        return await self._in_turn(self._painters, lambda: self._thumbnail(id))
 
     def stop(self) -> None:
         """Take nothing more."""
         self._threads.shutdown(wait=False)
+        self._painters.shutdown(wait=False)
+
+    async def _in_turn(self, threads: Executor, work: Callable[[], T]) -> T:
+        if self._waiting >= WAITING:
+            raise RequestError(503, "too many searches wait", code="queue_full", retry_after_s=1)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
+        finally:
+            self._waiting -= 1
 
     def _search(self, request: SearchRequest) -> SearchPage:
         self._look_again()
-        if request.like is not None and self._searcher.index.view.row_of(request.like) is None:
-            raise RequestError(404, f"the index has no product '{request.like}'", code="unknown_product")
+        if request.like is not None:
+            _check_known(self._searcher.index, request.like)
         return self._searcher.search(request)
+
+    def _thumbnail(self, id: str) -> bytes:
+        """Of the file that the index names; nothing of the request becomes a path, and no path is told."""
+        index = self._searcher.index
+        _check_known(index, id)
+        path = index.picture_of(id)
+        if path is None:
+            raise RequestError(404, f"no picture of '{id}' is known here", code="no_picture")
+        try:
+            return thumbnail(path, max_pixels=self._max_pixels)
+        except PictureError as error:
+            log.warning("picture '%s' cannot be shown: %s", path, error)
+            raise RequestError(404, f"the picture of '{id}' cannot be shown", code="no_picture") from None
 
     def _look_again(self) -> None:
         """Take up a newer index; one that does not fit, or is damaged, changes nothing."""
@@ -69,6 +102,12 @@ class Searching:
             self._searcher.refresh()
         except SearchError as error:
             log.warning("the index was not taken up: %s", error)
+
+
+def _check_known(index: OpenedIndex, id: str) -> None:
+    """RequestError 404 for a product that is not in the index."""
+    if index.view.row_of(id) is None:
+        raise RequestError(404, f"the index has no product '{id}'", code="unknown_product")
 
 
 def open_searcher(folder: Path, models: Iterable[OpenModel], *, threads: int | None = None) -> Searcher:

@@ -87,6 +87,7 @@ from shelfwise.cli import (  # noqa: E402, F401
     ablate,
     analyze,
     data_augment,
+    data_demo,
     data_get,
     data_inspect,
     data_report,

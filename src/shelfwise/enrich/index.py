@@ -79,10 +79,15 @@ def index_catalog(
     With `delete_missing`, products that the catalogue has no more are taken out, unless a row could not be
     read and has no id to tell which product it is. `watch` sees the counts after every chunk."""
     bundle = embedder.bundle
+    root = image_root_of(config)
     with open_writer(
-        out, label=bundle.label, dimension=embedder.dimension, bundle_path=str(bundle.path.absolute())
+        out,
+        label=bundle.label,
+        dimension=embedder.dimension,
+        bundle_path=str(bundle.path.absolute()),
+        image_root=str(root.absolute()),
     ) as writer:
-        run = _Run(embedder, writer, image_root_of(config), watch)
+        run = _Run(embedder, writer, root, watch)
         run.take(read_catalog(config))
         run.delete(delete_missing)
         watch(run.counts)
@@ -197,7 +202,8 @@ def _error(id: str, why: NoVector) -> RowError:
 def index_columns(bundle: AnyBundle, config: CatalogConfig) -> CatalogConfig:
     """A bare table read as the bundle's own catalogue was, with every other column as a field to filter by.
 
-    Without the bundle's id column the guessed map stays as it is."""
+    The guessed map stays as it is without the bundle's id column, and where the table has neither a picture
+    nor a title by the bundle's map: one of Fashion-MNIST names none."""
     if not isinstance(bundle, ProductsBundle | Bundle):
         return config
     own, there = bundle.config.data.columns, open_table(config).columns
@@ -206,6 +212,8 @@ def index_columns(bundle: AnyBundle, config: CatalogConfig) -> CatalogConfig:
     named = {name: column for name, column in {**own.labels, **own.fields}.items() if column in there}
     images = tuple(name for name in own.images if name in there)
     title, description = (name if name in there else None for name in (own.title, own.description))
+    if not images and title is None:
+        return config
     taken = {own.id, *images, title, description, *named.values()}
     fields = {name: column for name, column in own.fields.items() if column in there}
     fields |= {name: name for name in there if name not in taken and name not in named}

@@ -29,6 +29,8 @@ class IndexFacts(Frozen):
     """Name and version of the bundle that made the vectors."""
     bundle_path: str | None = None
     """Where it was then."""
+    image_root: str | None = None
+    """The folder that picture paths are relative to; None where not all products have the same."""
     dimension: int = Field(gt=0)
     """Numbers in a vector."""
     version: int = 0

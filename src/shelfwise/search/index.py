@@ -6,6 +6,7 @@ vector. N products, D dimensions.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -100,6 +101,17 @@ class OpenedIndex:
     def vector_of(self, id: str) -> Vector:
         """The unit vector of a product; SearchError where it is not in the index."""
         return np.asarray(self.view.vectors[self._row_of(id)], np.float32)
+
+    def picture_of(self, id: str) -> Path | None:
+        """Where the product's first picture was when it was indexed; None where that is not known.
+
+        A path that leads out of the catalogue's folder of pictures counts as not known. SearchError where
+        the product is not in the index."""
+        said, root = self.view.products.row(self._row_of(id))["image"], self.facts.image_root
+        if said is None or root is None:
+            return None
+        path = Path(os.path.normpath(Path(root, said)))
+        return path if path.is_relative_to(os.path.normpath(root)) else None
 
     def search(self, request: SearchRequest, vector: Vector | None = None) -> SearchPage:
         """One page; `vector`, of unit length, is what words, picture and likeness of the request became."""

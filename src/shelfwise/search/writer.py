@@ -105,12 +105,18 @@ class IndexWriter:
 
 @contextmanager
 def open_writer(
-    folder: Path, *, label: str, dimension: int, bundle_path: str | None = None
+    folder: Path,
+    *,
+    label: str,
+    dimension: int,
+    bundle_path: str | None = None,
+    image_root: str | None = None,
 ) -> Iterator[IndexWriter]:
     """The index in the folder, made where there is none, for one process at a time.
 
-    `label` names the bundle that makes vectors of `dimension` numbers. SearchError where the index is of
-    another, where another process writes to it, or where the folder holds something else."""
+    `label` names the bundle that makes vectors of `dimension` numbers; `image_root` is where the pictures of
+    what is put are, and is forgotten where that of earlier products was another one. SearchError where the
+    index is of another, where another process writes to it, or where the folder holds something else."""
     _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
@@ -118,10 +124,12 @@ def open_writer(
             facts = read_facts(folder)
             check_fit(facts, folder, label, dimension)
         else:
-            facts = IndexFacts(bundle=label, dimension=dimension)
-        facts = facts.model_copy(update={"bundle_path": bundle_path or facts.bundle_path})
+            facts = IndexFacts(bundle=label, dimension=dimension, image_root=image_root)
+        table = LanceTable.open(folder, dimension)
+        root = image_root if facts.image_root == image_root or not len(table) else None
+        facts = facts.model_copy(update={"bundle_path": bundle_path or facts.bundle_path, "image_root": root})
         write_facts(folder, facts)
-        yield IndexWriter(folder, facts, LanceTable.open(folder, dimension))
+        yield IndexWriter(folder, facts, table)
 
 
 def _check_folder(folder: Path) -> None:

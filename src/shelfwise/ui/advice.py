@@ -59,7 +59,7 @@ def advice_on(problem: ApiError, base: str) -> Advice:
             part = f" (in {said(problem.field)})" if problem.field else ""
             return Advice(f"This cannot be asked{part}", message, again=False, grave=False)
         case 429, _:
-            return Advice("Too fast", "More was asked than this key allows." + wait, grave=False)
+            return Advice("Too fast", "More was asked than the API allows at once." + wait, grave=False)
         case 503, _:
             return Advice("The API is busy", message + wait, grave=False)
         case 504, _:

@@ -214,7 +214,7 @@ def _similar(api: Client, product: GivenProduct, paths: frozenset[str]) -> None:
         return
     page = told("analyse:like", partial(_like, api), api, waiting="Searching …")
     if page is not None:
-        hits_view.draw_hits(page)
+        hits_view.draw_hits(page, api, paths)
 
 
 def _why(api: Client, asked: Asked) -> Explanation:

@@ -19,7 +19,8 @@ PAGES = (
     ("reviews", "Reviews of a catalogue", "reviews"),
     ("models", "Models", "model_training"),
 )
-st.set_page_config(page_title="shelfwise", page_icon=":material/shelves:", layout="wide")
+# A file, because a named icon would be fetched from Google by every visitor's browser.
+st.set_page_config(page_title="shelfwise", page_icon=HERE / "icon.svg", layout="wide")
 st.html(style())
 st.logo(HERE / "logo.svg", size="large")
 

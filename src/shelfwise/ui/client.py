@@ -110,6 +110,15 @@ class Client:
         path = f"/v1/products/{quote(id, safe='')}/similar"
         return _read(SearchPage, self._asked("GET", path, params=query).content)
 
+    def picture(self, id: str) -> bytes | None:
+        """A small JPEG of a product of the index; None where the server has none of it."""
+        try:
+            return self._asked("GET", f"/v1/products/{quote(id, safe='')}/picture").content
+        except ApiError as problem:
+            if problem.status == 404:
+                return None
+            raise
+
     def _post(self, path: str, body: BaseModel, query: dict[str, Any] | None = None) -> bytes:
         content = body.model_dump_json(exclude_none=True)
         headers = {"content-type": "application/json"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from html import escape
 
 from PIL import Image
@@ -91,5 +92,13 @@ def reasons_card(found: Explanation) -> str:
             for one in found.neighbours[:5]
         )
         parts.append(f"<h3>Like these products that it has learned from</h3>{names}")
-    parts += [pieces.missing(pieces.words(part).capitalize(), why) for part, why in found.missing.items()]
+    parts += [pieces.missing(what, why) for why, what in _by_reason(found.missing).items()]
     return pieces.card("Why", *parts)
+
+
+def _by_reason(missing: Mapping[str, str]) -> dict[str, str]:
+    """Each reason once, with all that it is the reason for."""
+    parts: dict[str, list[str]] = {}
+    for part, why in missing.items():
+        parts.setdefault(why, []).append(pieces.words(part))
+    return {why: ", ".join(names).capitalize() for why, names in parts.items()}

@@ -49,7 +49,7 @@ def title_marks(hit: Hit) -> list[Mark]:
     return [Mark(span.start, span.end, "hit") for span in hit.highlights]
 
 
-def shown_fields(hit: Hit, most: int = 4) -> list[tuple[str, str]]:
+def shown_fields(hit: Hit, most: int = 6) -> list[tuple[str, str]]:
     """The first fields of a product that have a value, as texts."""
     rows = [(name, shown(value)) for name, value in hit.fields.items() if value not in (None, "", ())]
     return rows[:most]

@@ -11,6 +11,7 @@ from typing import Literal
 
 Tone = Literal["", "good", "bad", "warn", "accent", "both", "hit", "soft"]
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#~|$!:])")
+_COMMAND = re.compile(r"`([^`]+)`")
 WARNINGS = {
     "unlike_training": "The picture is unlike those that the bundle learned from: the answer means little.",
     "picture_skipped": "A picture could not be used, and the answer is from the rest.",
@@ -64,8 +65,9 @@ def note(text: str) -> str:
 
 
 def missing(what: str, why: str) -> str:
-    """Something that cannot be told, and why."""
-    return f'<p class="missing"><b>{escape(what)}</b>: {escape(why)}</p>'
+    """Something that cannot be told, and why; a command stands between backquotes."""
+    told = _COMMAND.sub(r"<code>\1</code>", escape(why))
+    return f'<p class="missing"><b>{escape(what)}</b>: {told}</p>'
 
 
 def chip(text: str, tone: Tone = "", hint: str = "") -> str:

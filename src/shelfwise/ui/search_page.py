@@ -26,7 +26,8 @@ def page() -> None:
         "Search", "Find products by words, by a picture, by both, or by what they are like, within filters."
     )
     api = client()
-    if SEARCH not in connected(api):
+    paths = connected(api)
+    if SEARCH not in paths:
         _no_index("This server cannot search: it is of a version without it.")
         return
     try:
@@ -40,7 +41,7 @@ def page() -> None:
     _form(facets)
     found = told("search", api.search, api, waiting="Searching …")
     if found is not None:
-        draw_hits(found)
+        draw_hits(found, api, paths)
         _more(found)
 
 

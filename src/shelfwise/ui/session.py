@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
@@ -103,6 +103,19 @@ def show_problem(
         st.rerun()
 
 
+def pictures_of(api: Client, index: str, ids: Sequence[str]) -> dict[str, bytes]:
+    """The pictures of products of an index, as far as the server gives them; it is asked once for each."""
+    found = {}
+    try:
+        for id in ids:
+            picture = _picture(api.base, st.session_state.get(_KEY), index, id)
+            if picture is not None:
+                found[id] = picture
+    except ApiError:  # too fast, or gone: what is there is shown
+        pass
+    return found
+
+
 def use_key(key: str) -> None:
     """Ask with this key from now on; it stays in the memory of this visit."""
     st.session_state[_KEY] = key.strip()
@@ -138,3 +151,9 @@ def _paths(base: str) -> frozenset[str]:
 @st.cache_data(ttl=15, show_spinner=False, max_entries=100)
 def _models(base: str, key: str | None) -> tuple[ModelCard, ...]:
     return Client(base, key).models()
+
+
+@st.cache_data(ttl=300, show_spinner=False, max_entries=1_000)
+def _picture(base: str, key: str | None, index: str, id: str) -> bytes | None:
+    """`index` is in it so that a newer index is asked anew."""
+    return Client(base, key).picture(id)

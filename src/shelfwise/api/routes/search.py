@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from starlette.responses import Response
 
 from shelfwise.api.problems import RequestError
+from shelfwise.api.searching import Searching
 from shelfwise.api.state import Here, Json, Server, answers, model_json
 from shelfwise.errors import PictureError
 from shelfwise.schema import Picture
@@ -40,8 +42,24 @@ async def similar(
     return model_json(await _found(here, SearchRequest(like=id, alpha=1.0, limit=limit, filter=filter)))
 
 
+@router.get(
+    "/v1/products/{id:path}/picture",
+    response_class=Response,
+    responses={**answers(404), 200: {"content": {"image/jpeg": {}}, "description": "A small JPEG."}},
+)
+async def picture(id: Annotated[str, Path(max_length=1_000)], here: Here) -> Response:
+    """The first picture of a product in the index, 256 pixels high and wide at most."""
+    small = await _searching(here).thumbnail(id)
+    headers = {"cache-control": "private, max-age=300", "x-content-type-options": "nosniff"}
+    return Response(small, headers=headers, media_type="image/jpeg")
+
+
 async def _found(here: Server, request: SearchRequest) -> SearchPage:
     """One page; RequestError 404 where no index is open."""
+    return await _searching(here).search(request)
+
+
+def _searching(here: Server) -> Searching:
     if here.searching is None:
         raise RequestError(404, "no index is open here; start the server with --index", code="no_index")
-    return await here.searching.search(request)
+    return here.searching
