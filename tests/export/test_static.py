@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
 
 from shelfwise.errors import BundleError
-from shelfwise.export.fold import fold_norms, rename
+from shelfwise.export.fold import fold_norms, rename, widen_constants
 from shelfwise.export.onnx import export_onnx, largest_difference, softmax
 from shelfwise.export.session import open_session
 from shelfwise.export.static import (
@@ -29,12 +30,12 @@ from shelfwise.nn.towers import Normalize, Stage
 class Net(nn.Module):
     """Two stages, one halved by a maximum and one by its stride, as our towers are built."""
 
-    def __init__(self, *, residual: bool = False, sign: float = 1.0) -> None:
+    def __init__(self, *, channels: int = 3, residual: bool = False, sign: float = 1.0) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.normalize = Normalize((0.4,), (0.3,))
+        self.normalize = Normalize((0.4, 0.5, 0.6)[:channels], (0.3, 0.2, 0.25)[:channels])
         self.stages = nn.Sequential(
-            Stage(1, 8, depth=2, stride=False, residual=residual),
+            Stage(channels, 8, depth=2, stride=False, residual=residual),
             Stage(8, 16, depth=2, stride=True, residual=residual),
         )
         self.head = nn.Linear(16, 4)
@@ -52,13 +53,21 @@ class Net(nn.Module):
         return self.head(nn.functional.max_pool2d(maps, maps.shape[2:]).flatten(1))
 
 
-def pixels(count: int, seed: int = 0) -> Tensor:
+def pixels(count: int, seed: int = 0, channels: int = 3) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (count, 12, 12, 1), dtype=torch.uint8, generator=generator)
+    return torch.randint(0, 256, (count, 12, 12, channels), dtype=torch.uint8, generator=generator)
 
 
-def exported(net: nn.Module, path: Path) -> Path:
-    export_onnx(net, pixels(2), path, input_name="pixels", output_names=["logits"], dynamic={0: "batch"})
+def exported(net: Net, path: Path) -> Path:
+    channels = net.normalize.mean.numel()
+    export_onnx(
+        net,
+        pixels(2, channels=channels),
+        path,
+        input_name="pixels",
+        output_names=["logits"],
+        dynamic={0: "batch"},
+    )
     return path
 
 
@@ -106,9 +115,43 @@ def test_names_follow_from_the_graph_alone(whole: Path) -> None:
     rename(model)
     names = [node.name for node in model.graph.node]
     assert len(set(names)) == len(names)
-    assert names[:2] == ["Cast_0", "Sub_0"]
+    assert {"Cast_0", "Sub_0", "Conv_0", "Conv_1"} <= set(names)
     assert [output.name for output in model.graph.output] == ["logits"]
     onnx.checker.check_model(model)
+
+
+def test_a_constant_per_channel_gets_one_per_column_and_no_answer_changes(tmp_path: Path) -> None:
+    net = Net()
+    model = onnx.load(exported(net, tmp_path / "a.onnx"))
+    widen_constants(model)
+    sizes = {constant.name: list(constant.dims) for constant in model.graph.initializer}
+    widened = [node.input[1] for node in model.graph.node if node.op_type in ("Sub", "Div")]
+    assert [sizes[name] for name in widened] == [[3, 1, 12]] * 2
+    onnx.save(model, tmp_path / "b.onnx")
+    assert largest_difference(net, pixels(7), tmp_path / "b.onnx", links=[np.asarray]) <= 1e-5
+
+
+def test_of_grey_pictures_the_first_convolution_stays_in_float(tmp_path: Path) -> None:
+    whole, small = exported(Net(channels=1), tmp_path / "a.onnx"), tmp_path / "b.onnx"
+    grey = pixels(100, channels=1).numpy()
+    quantize_static_int8(whole, small, measure_ranges(whole, grey))
+    one, other = (open_session(path, 1).run(None, {"pixels": grey})[0] for path in (whole, small))
+    assert np.abs(softmax(one) - softmax(other)).max() < 0.03
+    convolved = [w.data_type for w in onnx.load(small).graph.initializer if len(w.dims) == 4]
+    assert Counter(convolved) == {onnx.TensorProto.INT8: 3, onnx.TensorProto.FLOAT: 1}
+
+
+def test_a_map_with_two_users_stays_in_bytes(tmp_path: Path) -> None:
+    """Of a residual stage the maximum goes to a convolution and to a sum."""
+    whole, small = exported(Net(residual=True), tmp_path / "a.onnx"), tmp_path / "b.onnx"
+    quantize_static_int8(whole, small, measure_ranges(whole, pixels(100).numpy()))
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "run.onnx")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    onnxruntime.InferenceSession(str(small), options, providers=["CPUExecutionProvider"])
+    run = kinds(onnx.load(tmp_path / "run.onnx"))
+    assert run["QLinearConv"] == 4
+    assert run["Conv"] == 0
 
 
 def test_int8_answers_as_float_does_with_a_byte_a_weight(whole: Path, small: Path) -> None:

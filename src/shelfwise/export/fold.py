@@ -1,8 +1,9 @@
-"""Graphs made ready for 8 bits: norms folded away where a pool stood between, and names that stay."""
+"""Graphs made ready for 8 bits: norms folded away, constants in a quick form, and names that stay."""
 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import count
 
 import numpy as np
 import onnx
@@ -40,10 +41,25 @@ def fold_norms(model: onnx.ModelProto) -> None:
             relu.CopyFrom(later)
         model.graph.node.remove(norm)
         graph = _Graph(model)
-    used = {name for node in model.graph.node for name in node.input}
-    constants = [constant for constant in model.graph.initializer if constant.name in used]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(constants)
+    _drop_unused(model)
+
+
+def widen_constants(model: onnx.ModelProto) -> None:
+    """A number per channel, taken from or dividing pixels, becomes one per channel and column, in place.
+
+    8-bit convolutions have the channels last; there onnxruntime repeats a row of W x C numbers some thirty
+    times as fast as one of C."""
+    graph = _Graph(model)
+    size = [one.dim_value for one in model.graph.input[0].type.tensor_type.shape.dim]
+    if len(size) != 4 or not size[2]:
+        return
+    for node in model.graph.node:
+        if node.op_type not in ("Sub", "Div") or node.input[1] not in graph.constants:
+            continue
+        value = graph.value(node.input[1])
+        if value.shape == (size[3], 1, 1):
+            node.input[1] = graph.add(np.broadcast_to(value, (size[3], 1, size[2])))
+    _drop_unused(model)
 
 
 def rename(model: onnx.ModelProto) -> None:
@@ -62,6 +78,14 @@ def rename(model: onnx.ModelProto) -> None:
         node.input[:] = [names.get(given, given) for given in node.input]
         node.output[:] = [names.get(given, given) for given in node.output]
     del model.graph.value_info[:]
+
+
+def _drop_unused(model: onnx.ModelProto) -> None:
+    """Leave out constants that nothing takes, which onnxruntime would complain of."""
+    used = {name for node in model.graph.node for name in node.input}
+    constants = [constant for constant in model.graph.initializer if constant.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(constants)
 
 
 class _Graph:
@@ -100,7 +124,7 @@ class _Graph:
 
     def add(self, values: np.ndarray) -> str:
         """The name of a new constant."""
-        name = f"folded.{len(self.constants)}"
+        name = next(f"folded.{i}" for i in count() if f"folded.{i}" not in self.constants)
         self.graph.initializer.append(numpy_helper.from_array(np.asarray(values, np.float32), name))
         self.constants[name] = self.graph.initializer[-1]
         return name

@@ -25,7 +25,7 @@ from onnxruntime.quantization.calibrate import (
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from shelfwise.errors import BundleError
-from shelfwise.export.fold import fold_norms, rename
+from shelfwise.export.fold import fold_norms, rename, widen_constants
 from shelfwise.export.quantize import no_new_root_handler
 from shelfwise.files import replacing
 
@@ -60,7 +60,7 @@ def measure_ranges(source: Path, pixels: UInt8[ndarray, "N H W C"]) -> Ranges:
 
 
 def quantize_static_int8(source: Path, target: Path, ranges: Ranges) -> None:
-    """Write the int8 form of `source` to `target`: signed, weights by channel, explicit conversions (QDQ).
+    """Write the int8 form of `source` to `target`: weights by channel, explicit conversions (QDQ).
 
     A row's answer does not depend on the others. BundleError where `ranges` are another graph's."""
     model, nodes = _prepared(source)
@@ -76,7 +76,7 @@ def quantize_static_int8(source: Path, target: Path, ranges: Ranges) -> None:
             True,  # by channel
             False,  # all 8 bits of a weight
             QuantType.QInt8,
-            QuantType.QInt8,
+            QuantType.QUInt8,  # signed, a map of two users would part the graph into floats and bytes
             TensorsData(CalibrationMethod.MinMax, seen),
             nodes,
             [],
@@ -122,12 +122,16 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]
 def _prepared(source: Path) -> tuple[onnx.ModelProto, list[str]]:
     """The graph in the form that is quantized, and the names of the nodes that are."""
     model = onnx.load(source)
+    widen_constants(model)
     fold_norms(model)
     rename(model)
+    single = {weight.name for weight in model.graph.initializer if list(weight.dims[1:2]) == [1]}
     maps: set[str] = set()
     nodes = []
     for node in model.graph.node:
         inputs = [name for name in node.input if name]
+        if node.op_type == "Conv" and single.intersection(inputs):
+            continue  # of grey pictures: too few products a place for bytes to be worth it
         if node.op_type == "Conv" or (node.op_type in _MAPS and maps.issuperset(inputs)):
             maps.update(node.output)
             nodes.append(node.name)
