@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from shelfwise.bundle import slim
-
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "shelfwise"
 
@@ -27,15 +25,12 @@ def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def source(tiny_bundle: Path, tiny_reviews_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a wheel is built from, with default bundles: tiny ones, since a checkout may have none."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a wheel is built from, without what else lies in a checkout."""
     folder = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copyfile(ROOT / name, folder / name)
-    target = folder / "src" / "shelfwise"
-    shutil.copytree(PACKAGE, target, ignore=shutil.ignore_patterns("__pycache__", "bundles"))
-    for name, whole in (("pictures", tiny_bundle), ("reviews", tiny_reviews_bundle)):
-        slim(whole, target / "bundles" / name)
+    shutil.copytree(PACKAGE, folder / "src" / "shelfwise", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
