@@ -16,6 +16,11 @@ from torch import Tensor, nn
 from shelfwise.nn.towers import PictureClassifier
 
 
+def _unit(vectors: Float[Tensor, "N E"]) -> Float[Tensor, "N E"]:
+    """As `F.normalize`, in half as many steps of an exported graph."""
+    return vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp(min=1e-12)
+
+
 class BagTower(nn.Module):
     """A bag of hashed words and trigrams through a residual MLP (fastText's bag, arXiv:1607.04606)."""
 
@@ -30,7 +35,7 @@ class BagTower(nn.Module):
         """Unit vectors; id 0 is padding and counts for nothing."""
         present = (ids > 0).float().unsqueeze(2)
         bag = (self.embedding(ids) * present).sum(1) / present.sum(1).clamp(min=1).sqrt()
-        return F.normalize(bag + self.mlp(bag), dim=1)
+        return _unit(bag + self.mlp(bag))
 
 
 TEXT_TOWERS: dict[str, Callable[[int, int], nn.Module]] = {"bag": BagTower}
@@ -54,7 +59,7 @@ class Projection(nn.Module):
         # The floor keeps the square root's gradient finite.
         probabilities = F.softmax(logits * self.log_sharpness.exp(), 1).clamp(min=1e-8)
         mixed = self.features(self.norm(features)) + self.classes(probabilities.sqrt())
-        return F.normalize(mixed, dim=1)
+        return _unit(mixed)
 
 
 class DualEncoder(nn.Module):

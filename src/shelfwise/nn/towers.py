@@ -151,14 +151,16 @@ class PictureClassifier(nn.Module):
 
     def open_logits(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B _"]:
         """Logits of the classes and, last, of none of them."""
-        assert self.unlike is not None
-        none: Tensor = self.unlike(self.dropout(features)) * self.head_scale
-        return torch.cat([self.logits(features), none], 1)
+        return torch.cat([self.logits(features), self._none(features)], 1)
 
     def unlikeness(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B"]:
         """Log-odds that a picture is none of the classes."""
-        logits = self.open_logits(features)
-        return logits[:, -1] - logits[:, :-1].logsumexp(1)
+        return self._none(features).squeeze(1) - self.logits(features).logsumexp(1)
+
+    def _none(self, features: Float[Tensor, "B D"]) -> Float[Tensor, "B 1"]:
+        assert self.unlike is not None
+        none: Tensor = self.unlike(self.dropout(features)) * self.head_scale
+        return none
 
     def forward(self, pixels: UInt8[Tensor, "B H W C"]) -> Float[Tensor, "B K"]:
         """Logits, before temperature scaling."""
