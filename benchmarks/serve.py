@@ -1,6 +1,7 @@
 """How much of a bare model does a server deliver, and how much of an empty route? And against LitServe?
 
-    python benchmarks/serve.py [--pictures BUNDLE] [--texts BUNDLE] [--litserve PYTHON]
+    python benchmarks/serve.py [--pictures BUNDLE]
+    python benchmarks/serve.py --texts BUNDLE [--litserve PYTHON]
 
 The server has one core to itself, the load generator the other; both sides of every ratio are measured in
 turn, several rounds, in the same minutes, and ratios are of medians. Who has no turn is stopped.
@@ -13,8 +14,9 @@ turn, several rounds, in the same minutes, and ratios are of medians. Who has no
                LitServe in fp32
     start      from the command to the first answer of /health/ready, and the resident memory then
 
-A bundle of texts is one of products with MiniLM as its title tower: benchmarks/serve_bundle.py makes one in a
-minute. PYTHON is one that has litserve, numpy, onnxruntime and tokenizers. Writes results/bench/serve.json.
+Pictures and start are of the package's own bundles. A bundle of texts is one of products with MiniLM as its
+title tower: benchmarks/serve_bundle.py makes one in a minute. PYTHON is one that has litserve, numpy,
+onnxruntime and tokenizers. Writes results/bench/serve.json, or serve_texts.json.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from serve_load import Load, form, picture
 from serve_sides import CALLERS, LOAD_CORE, ROUNDS, Server, in_turn, shelfwise_server, started
 from serve_texts import texts
 
-from shelfwise.bundle import default_bundle
+from shelfwise.bundle import DEFAULTS, default_bundle
 
 EMPTY_PORT = 8977
 EMPTY = """
@@ -60,16 +62,17 @@ def main() -> None:
     options = parser.parse_args()
     os.sched_setaffinity(0, {LOAD_CORE})
     values: dict[str, Any] = {"callers": CALLERS, "rounds": options.rounds, "seconds": options.seconds}
-    bundles = {"pictures": options.pictures or default_bundle("pictures")}
     if options.texts:
-        bundles["texts"] = options.texts
-    with shelfwise_server(bundles) as server:
-        values["start"] = {"seconds": server.seconds, "resident_mb": server.resident_mb()}
-        values["pictures"] = pictures(server, options.seconds, options.rounds)
-    if options.texts:
-        values["texts"] = texts(options.texts, options.litserve, options.seconds, options.rounds)
+        name = "serve_texts"
+        values |= texts(options.texts, options.litserve, options.seconds, options.rounds)
+    else:
+        name = "serve"
+        own = {bundle: default_bundle(bundle) for bundle in DEFAULTS}
+        with shelfwise_server({"pictures": options.pictures} if options.pictures else own) as server:
+            values["start"] = {"seconds": server.seconds, "resident_mb": server.resident_mb()}
+            values["pictures"] = pictures(server, options.seconds, options.rounds)
     print(json.dumps(values, indent=2))
-    print(f"written to {record.write('serve', values, folder=options.out)}")
+    print(f"written to {record.write(name, values, folder=options.out)}")
 
 
 def pictures(server: Server, seconds: float, rounds: int) -> dict[str, Any]:

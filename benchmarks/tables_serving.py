@@ -20,9 +20,9 @@ def _upload(name: str, what: str) -> Figure:
 
 def _texts(precision: str, peer: str, what: str) -> Figure:
     """Embeddings against one peer, from `benchmarks/serve.py`."""
-    place = f"serve.texts.{precision}.{peer}"
+    place = f"serve_texts.{precision}.{peer}"
     return Figure(
-        f"`POST /v1/embeddings`, a text of {{serve.texts.tokens:d}} tokens by MiniLM, {precision}",
+        f"`POST /v1/embeddings`, a text of {{serve_texts.tokens:d}} tokens by MiniLM, {precision}",
         f"{{{place}.per_second:,.0f}} a second, p99 {{{place}.p99_ms:.0f}} ms",
         f"{what}: {{{place}.compared.per_second:,.0f}}; {_ratio(place)}",
     )
@@ -72,7 +72,7 @@ SERVING = (
     _upload("body", "the body"),
     _upload("form", "a form"),
     _texts("fp32", "bare", "the bare predictor in batches"),
-    _texts("fp32", "litserve", "LitServe {serve.texts.litserve.versions.litserve:} on the same files"),
+    _texts("fp32", "litserve", "LitServe {serve_texts.litserve.versions.litserve:} on the same files"),
     _texts("int8", "bare", "the bare predictor in batches"),
     _texts("int8", "litserve", "LitServe in fp32"),
     Figure(

@@ -39,9 +39,9 @@ def test_peers_that_were_not_measured_have_no_row(tmp_path: Path) -> None:
     assert "reads the same: 1,200; 0.75 of it (0.70 to 0.80)" in table
     texts = {precision: {"bare": TURN, "litserve": TURN} for precision in ("fp32", "int8")}
     peer = {"versions": {"litserve": "0.2.1"}}
-    write(tmp_path, "serve", {"callers": 16, "texts": {"tokens": 64, "litserve": peer, **texts}})
+    write(tmp_path, "serve_texts", {"callers": 16, "tokens": 64, "litserve": peer, **texts})
     table = tables.render("serving", tmp_path)
-    assert table.count("\n") == 2 + 4
+    assert table.count("\n") == 2 + 6
     assert "LitServe 0.2.1 on the same files" in table
 
 
