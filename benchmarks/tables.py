@@ -230,8 +230,12 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
         _cost(92),
         Figure(
             "`shelfwise --help`",
-            "{help.seconds.median:.2f} s",
-            "Python alone: {help.python_alone_seconds.median:.2f} s",
+            "{help.help.seconds.median:.2f} s",
+            "Python alone: {help.python_alone.seconds.median:.2f} s",
+        ),
+        Figure(
+            "`shelfwise analyze` of a picture, a title and four reviews, by the default bundles",
+            "{help.analyze.seconds.median:.2f} s, at most {help.analyze.seconds.max:.2f} s",
         ),
         Figure(
             "medium augmentation, batches of 64 a second on one thread",

@@ -46,7 +46,7 @@ def test_a_generated_reference_is_fresh(script: str) -> None:
 
 def test_a_stale_table_is_found(tmp_path: Path) -> None:
     (tmp_path / "help.json").write_text(
-        json.dumps({"seconds": {"median": 0.123}, "python_alone_seconds": {"median": 0.02}})
+        json.dumps({"help": {"seconds": {"median": 0.123}}, "python_alone": {"seconds": {"median": 0.02}}})
     )
     text = "before\n<!-- table:speed -->\nold\n<!-- /table -->\nafter"
     filled = tables.fill(text, tmp_path)
@@ -72,7 +72,7 @@ def test_a_stale_readme_fails_the_check(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_figure_that_was_not_measured_has_no_row(tmp_path: Path) -> None:
     assert "Not measured yet" in tables.render("speed", tmp_path)
-    assert tables.look_up("help.seconds.median", tmp_path) is None
+    assert tables.look_up("help.help.seconds.median", tmp_path) is None
 
 
 def test_an_ablation_that_was_recorded_fills_its_page(tmp_path: Path) -> None:

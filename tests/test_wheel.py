@@ -93,21 +93,27 @@ def test_the_installed_command_predicts(clean: Path, tiny_bundle: Path) -> None:
     assert {each["status"] for each in said} == {"ok"}
 
 
-def test_the_default_bundles_answer_where_they_are_installed(clean: Path) -> None:
-    code = """
-import numpy as np
-from shelfwise.bundle import default_bundle
-from shelfwise.predict import Predictor
-from shelfwise.predict.reviews import ReviewPredictor
-from shelfwise.schema import Review
-pictures = Predictor.load(default_bundle("pictures"), threads=1, precision="int8")
-reviews = ReviewPredictor.load(default_bundle("reviews"), threads=1, precision="int8")
-print(pictures.probabilities(np.zeros((1, 28, 28, 1), np.uint8)).shape)
-print(reviews.predict([Review(id="a", text="It fits well.")])[0].status)
-print(default_bundle("pictures"))
+def test_what_is_installed_analyzes_a_product_without_a_network(clean: Path) -> None:
+    (clean / "reviews.csv").write_text(
+        "Review Text,Rating\n"
+        '"Lovely colour and so comfortable, I wear them every day.",5\n'
+        '"They run small and the sole came apart after a week.",1\n'
+    )
+    offline = """
+import socket, sys
+def refuse(*_, **__):
+    raise OSError("there is no network here")
+socket.socket = socket.create_connection = socket.getaddrinfo = refuse
+from shelfwise.cli import main
+main()
 """
-    answer = run(clean / "bin" / "python", "-c", code, cwd=clean)
+    picture = ROOT / "examples" / "pictures" / "sneaker.png"
+    asked = [picture, "--title", "Black sneaker", "--reviews", "reviews.csv", "--json"]
+    answer = run(clean / "bin" / "python", "-c", offline, "analyze", *asked, cwd=clean)
     assert answer.returncode == 0, answer.stderr
-    shape, status, where = answer.stdout.splitlines()
-    assert (shape, status) == ("(1, 4)", "ok")
-    assert Path(where).is_relative_to(clean)
+    said = json.loads(answer.stdout)
+    assert said["category"]["labels"][-1] == "Sneaker"
+    assert said["attributes"] is None
+    assert "has learned categories only" in said["missing"]["attributes"]
+    assert said["reviews"]["reviews"] == 2
+    assert {one["aspect"] for one in said["reviews"]["aspects"]} >= {"comfort", "fit", "quality"}
