@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ def test_a_copy_of_a_copy_and_what_else_is_kept(copy: Path, tmp_path: Path) -> N
     again = slim(copy, tmp_path / "again", metrics=metrics, appendix="## Licence\n- MIT\n")
     assert again.meta.info["slim_of"] == Bundle.open(copy).meta.info["slim_of"]
     assert again.meta.left_out == Bundle.open(copy).meta.left_out
-    assert (again.path / "metrics.json").read_text() == "{}"
+    assert json.loads((again.path / "metrics.json").read_text()) == {}
     assert (again.path / "README.md").read_text().endswith("\n## Licence\n- MIT\n")
     assert Bundle.open(again.path).label == again.label
 
@@ -169,3 +170,17 @@ def test_the_bundles_in_the_package_are_whole_and_small() -> None:
         bundle = open_bundle(path)
         assert "metrics.json" in bundle.meta.files
         assert "## Licence" in (path / "README.md").read_text()
+
+
+def test_a_copy_does_not_tell_where_its_data_lay(tiny_reviews_bundle: Path, tmp_path: Path) -> None:
+    bundle = open_bundle(tiny_reviews_bundle)
+    data = bundle.config.data.model_copy(update={"source": str(tmp_path / "reviews.csv")})
+    files = {name: tiny_reviews_bundle / name for name in bundle.meta.files if name != "config.json"}
+    config = bundle.config.model_copy(update={"data": data})
+    moved = write_bundle(tmp_path / "whole", info=bundle.meta, config=config, files=files, card="")
+    metrics = tmp_path / "metrics.json"
+    metrics.write_text(json.dumps({"of": {"source": str(tmp_path / "reviews.csv")}, "n": [1]}), "utf-8")
+    copy = slim(moved.path, tmp_path / "copy", metrics=metrics)
+    assert copy.config.data.source == "reviews.csv"
+    told = json.loads((copy.path / "metrics.json").read_text("utf-8"))
+    assert told == {"of": {"source": "reviews.csv"}, "n": [1]}

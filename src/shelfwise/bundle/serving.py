@@ -1,16 +1,21 @@
 """Copies of bundles for serving alone, and the ones that come with the package.
 
 A slim copy answers as the whole bundle does. It lacks what no answer needs: the journal, and weights that no
-graph refers to; so it cannot be trained on, exported afresh, or run by torch, and it says so.
+graph refers to; so it cannot be trained on, exported afresh, or run by torch, and it says so. Of the places that
+its data had on one machine it keeps the files' names alone.
 """
 
 from __future__ import annotations
 
+import json
+import tempfile
 from importlib.resources import files as resources
 from pathlib import Path
+from typing import Any
 
 from shelfwise.bundle.folder import EXPORTS, RANGES, AnyBundle, open_bundle, write_bundle
 from shelfwise.errors import BundleError
+from shelfwise.files import write_json
 
 DEFAULTS = ("pictures", "reviews")
 """Names of the bundles that a whole installation has."""
@@ -32,7 +37,7 @@ def slim(path: Path, out: Path, *, metrics: Path | None = None, appendix: str = 
         name for name in ("model.safetensors",) if name in bundle.meta.files and not _shared(bundle, name)
     ]
     kept = [name for name in bundle.meta.files if name not in (*left, "config.json")]
-    copied = {name: path / name for name in kept} | ({"metrics.json": metrics} if metrics else {})
+    copied = {name: path / name for name in kept}
     said = {**bundle.meta.info, "slim_of": bundle.meta.info.get("slim_of", bundle.label)}
     left_out = tuple(dict.fromkeys((*bundle.meta.left_out, *left)))
     info = bundle.meta.model_copy(update={"info": said, "left_out": left_out})
@@ -40,7 +45,21 @@ def slim(path: Path, out: Path, *, metrics: Path | None = None, appendix: str = 
         (path / "README.md").read_text(encoding="utf-8") if (path / "README.md").exists() else "# {version}\n"
     )
     card = card.replace(bundle.version, "{version}") + (f"\n{appendix}" if appendix else "")
-    return write_bundle(out, info=info, config=bundle.config, files=copied, card=card)
+    config = type(bundle.config).model_validate(_without_folders(bundle.config.model_dump(mode="json")))
+    with tempfile.TemporaryDirectory(prefix="shelfwise-") as scratch:
+        if metrics:
+            copied["metrics.json"] = Path(scratch) / "metrics.json"
+            write_json(copied["metrics.json"], _without_folders(json.loads(metrics.read_text("utf-8"))))
+        return write_bundle(out, info=info, config=config, files=copied, card=card)
+
+
+def _without_folders(value: Any) -> Any:
+    """JSON whose absolute paths are the names of their files."""
+    if isinstance(value, dict):
+        return {key: _without_folders(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(one) for one in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def default_bundle(name: str) -> Path:
