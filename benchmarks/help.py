@@ -2,8 +2,8 @@
 
     python benchmarks/help.py
 
-`analyze` is asked of a picture, a title and a file of four reviews, of the package's own bundles. A Python that
-starts and stops is timed beside both: the part that no program can do without.
+`analyze` is asked of a picture, a title and a file of four reviews, of the package's own bundles. A Python
+that starts and stops is timed beside both: the part that no program can do without.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Copies of bundles for serving alone, and the ones that come with the package.
 
 A slim copy answers as the whole bundle does. It lacks what no answer needs: the journal, and weights that no
-graph refers to; so it cannot be trained on, exported afresh, or run by torch, and it says so. Of the places that
-its data had on one machine it keeps the files' names alone.
+graph refers to; so it cannot be trained on, exported afresh, or run by torch, and it says so. Of the places
+that its data had on one machine it keeps the files' names alone.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from shelfwise.nn.towers import PictureClassifier
 
 def _unit(vectors: Float[Tensor, "N E"]) -> Float[Tensor, "N E"]:
     """As `F.normalize`, in half as many steps of an exported graph."""
-    return vectors / torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp(min=1e-12)
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    return vectors / lengths.clamp(min=1e-12)
 
 
 class BagTower(nn.Module):

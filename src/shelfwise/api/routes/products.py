@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter
-from starlette.datastructures import UploadFile
 
 from shelfwise.api.engines import PicturesEngine, ProductsEngine
+from shelfwise.api.forms import read_form
 from shelfwise.api.items import as_problem, each
 from shelfwise.api.models import as_reviews
 from shelfwise.api.problems import RequestError
@@ -24,6 +24,8 @@ Top = Annotated[int, Query(ge=1, le=100, description="How many labels, the best 
 Asked = Annotated[
     str | None, Query(max_length=200, description="A bundle's name; the server's own if left out.")
 ]
+_FIELDS = 8
+"""Parts of a form besides its pictures."""
 _PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif")
 
 
@@ -125,7 +127,8 @@ async def classify(request: Request) -> Json:
     """What is it: of a picture as the body, of a form with `image` and `title`, or of products in JSON."""
     here = here_of(request)
     top, model = _asked_for(request)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = request.headers.get("content-type", "")
+    kind = said.partition(";")[0].strip().lower()
     chosen = here.models.name_for(("products", "pictures"), model)
     if kind == "application/json":
         asked = parsed(_PRODUCT, await request.body())
@@ -133,7 +136,7 @@ async def classify(request: Request) -> Json:
             return await _classify_many(here, request, asked, chosen, top)
         product = await _product_of(here, asked)
     elif kind == "multipart/form-data":
-        product = await _uploaded(request, here)
+        product = _uploaded(here, await request.body(), said)
     elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
         product = Product(id="picture", images=(_picture(await request.body()),))
     else:
@@ -254,18 +257,19 @@ async def _product_of(here: Server, given: GivenProduct) -> Product:
     return asked.product
 
 
-async def _uploaded(request: Request, here: Server) -> Product:
+def _uploaded(here: Server, body: bytes, kind: str) -> Product:
     """The product that a form describes."""
-    limits = here.config.limits
-    async with request.form(max_files=limits.pictures, max_fields=8) as form:
-        files = [part for part in form.getlist("image") if isinstance(part, UploadFile)]
-        title = form.get("title")
-        if not files and not title:
-            raise RequestError(422, "the form has neither `image` nor `title`", field="image")
-        pictures = tuple([_picture(await file.read()) for file in files])
-    words = title if isinstance(title, str) else None
+    parts = read_form(body, kind, most=here.config.limits.pictures + _FIELDS)
+    pictures = [part for part in parts if part.name == "image" and part.filename is not None]
+    if len(pictures) > here.config.limits.pictures:
+        raise RequestError(
+            400, f"a form has at most {here.config.limits.pictures} pictures here", field="image"
+        )
+    words = next((part.text() for part in parts if part.name == "title" and part.filename is None), None)
+    if not pictures and not words:
+        raise RequestError(422, "the form has neither `image` nor `title`", field="image")
     here.asking.check_texts((words or "",), "title")
-    return Product(id="picture", images=pictures, title=words)
+    return Product(id="picture", images=tuple(_picture(part.data) for part in pictures), title=words)
 
 
 def _picture(data: bytes) -> Picture:
