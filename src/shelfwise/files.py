@@ -28,3 +28,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     with replacing(path) as partial:
         text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
         partial.write_text(text + "\n", encoding="utf-8")
+
+
+def without_folders(value: Any) -> Any:
+    """JSON without places of this machine: an absolute path in it becomes the name of its file."""
+    if isinstance(value, dict):
+        return {key: without_folders(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [without_folders(one) for one in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value

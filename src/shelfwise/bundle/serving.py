@@ -11,11 +11,10 @@ import json
 import tempfile
 from importlib.resources import files as resources
 from pathlib import Path
-from typing import Any
 
 from shelfwise.bundle.folder import EXPORTS, RANGES, AnyBundle, open_bundle, write_bundle
 from shelfwise.errors import BundleError
-from shelfwise.files import write_json
+from shelfwise.files import without_folders, write_json
 
 DEFAULTS = ("pictures", "reviews")
 """Names of the bundles that a whole installation has."""
@@ -45,21 +44,12 @@ def slim(path: Path, out: Path, *, metrics: Path | None = None, appendix: str = 
         (path / "README.md").read_text(encoding="utf-8") if (path / "README.md").exists() else "# {version}\n"
     )
     card = card.replace(bundle.version, "{version}") + (f"\n{appendix}" if appendix else "")
-    config = type(bundle.config).model_validate(_without_folders(bundle.config.model_dump(mode="json")))
+    config = type(bundle.config).model_validate(without_folders(bundle.config.model_dump(mode="json")))
     with tempfile.TemporaryDirectory(prefix="shelfwise-") as scratch:
         if metrics:
             copied["metrics.json"] = Path(scratch) / "metrics.json"
-            write_json(copied["metrics.json"], _without_folders(json.loads(metrics.read_text("utf-8"))))
+            write_json(copied["metrics.json"], without_folders(json.loads(metrics.read_text("utf-8"))))
         return write_bundle(out, info=info, config=config, files=copied, card=card)
-
-
-def _without_folders(value: Any) -> Any:
-    """JSON whose absolute paths are the names of their files."""
-    if isinstance(value, dict):
-        return {key: _without_folders(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_without_folders(one) for one in value]
-    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def default_bundle(name: str) -> Path:

@@ -18,7 +18,7 @@ from shelfwise import __version__
 from shelfwise.bundle import now
 from shelfwise.errors import ErrorBudgetError, InterruptedRunError, ShelfwiseError
 from shelfwise.evaluate.cost import forget_peak_memory
-from shelfwise.files import write_json
+from shelfwise.files import without_folders, write_json
 from shelfwise.train.fit import Watch
 from shelfwise.tune.benches import BENCHES, Bench
 from shelfwise.tune.cells import Cell, claimed, result_of
@@ -114,7 +114,7 @@ def run_cell(
             "switch": cell.switch,
             "seed": cell.seed,
             "settings": dict(cell.settings),
-            "config": cell.config.model_dump(mode="json", exclude={"ablate"}),
+            "config": without_folders(cell.config.model_dump(mode="json", exclude={"ablate"})),
             "questions": found.questions.as_json(),
             "validation_rows": found.rows,
             "rows": info["rows"],
