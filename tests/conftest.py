@@ -1,5 +1,6 @@
 """Shared fixtures: shapes are checked in tests, and no test reaches the network."""
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from drawn import KINDS, draw_garment
+from filelock import FileLock
 from jaxtyping import install_import_hook
 from published import Published
 
@@ -42,6 +44,24 @@ def serve() -> Iterator[Callable[..., Published]]:
 
 
 @pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """A folder that is made once for all processes of a run: trainings take the most of its time."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder, mark = shared / f"once-{name}", shared / f"once-{name}.made"
+        with FileLock(shared / f"once-{name}.lock"):
+            if not mark.exists():
+                folder.mkdir()
+                make(folder)
+                mark.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def drawn_pictures() -> Callable[..., Any]:
     """`LabelledPictures` of drawn garments: 28x28, grey, bright on black; `count` rows from `seed` on."""
     from shelfwise.data.labelled import LabelledPictures
@@ -72,16 +92,13 @@ def tiny_config() -> Any:
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(
-    tmp_path_factory: pytest.TempPathFactory, drawn_pictures: Callable[..., Any], tiny_config: Any
-) -> Path:
-    """A bundle with a text tower, trained on drawn garments once a session."""
+def tiny_bundle(once: Callable[..., Path], drawn_pictures: Callable[..., Any], tiny_config: Any) -> Path:
+    """A bundle with a text tower, trained on drawn garments."""
     from shelfwise.train.inputs import Inputs
     from shelfwise.train.run import train
 
-    folder = tmp_path_factory.mktemp("tiny")
     inputs = Inputs(drawn_pictures(256), drawn_pictures(64, seed=1000), source="drawn", target="kind")
-    return train(tiny_config, folder, inputs=inputs).path
+    return once("tiny", lambda folder: train(tiny_config, folder, inputs=inputs)) / "bundle"
 
 
 @pytest.fixture(scope="session")
@@ -116,25 +133,27 @@ def drawn_review_inputs() -> Any:
 
 @pytest.fixture(scope="session")
 def tiny_reviews_bundle(
-    tmp_path_factory: pytest.TempPathFactory, tiny_reviews_config: Any, drawn_review_inputs: Any
+    once: Callable[..., Path], tiny_reviews_config: Any, drawn_review_inputs: Any
 ) -> Path:
-    """A reviews bundle with our own encoder and a tagger, trained on constructed reviews once a session."""
+    """A reviews bundle with our own encoder and a tagger, trained on constructed reviews."""
     from shelfwise.train.reviews import train_reviews
 
-    folder = tmp_path_factory.mktemp("tiny-reviews")
-    return train_reviews(tiny_reviews_config, folder, inputs=drawn_review_inputs).path
+    def make(folder: Path) -> None:
+        train_reviews(tiny_reviews_config, folder, inputs=drawn_review_inputs)
+
+    return once("tiny-reviews", make) / "bundle"
 
 
 @pytest.fixture(scope="session")
-def products_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def products_table(once: Callable[..., Path]) -> Path:
     """A drawn catalogue of 240 products."""
     from drawn import draw_catalog
 
-    return draw_catalog(tmp_path_factory.mktemp("shop"), 240, size=24)
+    return once("shop", lambda folder: draw_catalog(folder, 240, size=24)) / "products.csv"
 
 
 @pytest.fixture(scope="session")
-def several_bundle(tmp_path_factory: pytest.TempPathFactory, products_table: Path) -> Path:
+def several_bundle(once: Callable[..., Path], products_table: Path) -> Path:
     """A products bundle of several values at once, without a shared space, from titles alone."""
     import csv
 
@@ -142,35 +161,39 @@ def several_bundle(tmp_path_factory: pytest.TempPathFactory, products_table: Pat
 
     from shelfwise.train.products import train_products
 
-    table = products_table.with_name("tagged.csv")
-    with products_table.open(encoding="utf-8") as read, table.open("w", encoding="utf-8") as write:
-        rows = list(csv.DictReader(read))
-        writer = csv.DictWriter(write, [*rows[0], "tags"])
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({**row, "tags": f"{row['category']}|{row['colour']}"})
-    config = products_config(
-        table,
-        data={
-            "source": str(table),
-            "columns": {
-                **{"images": ["image"], "title": "title", "labels": {"tags": "tags"}},
-                "multi_valued": ["tags"],
+    def make(folder: Path) -> None:
+        table = products_table.with_name("tagged.csv")
+        with products_table.open(encoding="utf-8") as read, table.open("w", encoding="utf-8") as write:
+            rows = list(csv.DictReader(read))
+            writer = csv.DictWriter(write, [*rows[0], "tags"])
+            writer.writeheader()
+            for row in rows:
+                writer.writerow({**row, "tags": f"{row['category']}|{row['colour']}"})
+        config = products_config(
+            table,
+            data={
+                "source": str(table),
+                "columns": {
+                    **{"images": ["image"], "title": "title", "labels": {"tags": "tags"}},
+                    "multi_valued": ["tags"],
+                },
             },
-        },
-        targets={"tags": {"labels": ["tags"], "several": True}},
-        fusion={"kind": "text"},
-        shared={"loss": "none"},
-        train={"epochs": 6},
-    )
-    return train_products(config, tmp_path_factory.mktemp("several")).path
+            targets={"tags": {"labels": ["tags"], "several": True}},
+            fusion={"kind": "text"},
+            shared={"loss": "none"},
+            train={"epochs": 6},
+        )
+        train_products(config, folder)
+
+    return once("several", make) / "bundle"
 
 
 @pytest.fixture(scope="session")
-def tiny_products_bundle(tmp_path_factory: pytest.TempPathFactory, products_table: Path) -> Path:
-    """A products bundle trained on the drawn catalogue once a session."""
+def tiny_products_bundle(once: Callable[..., Path], products_table: Path) -> Path:
+    """A products bundle trained on the drawn catalogue."""
     from small_products import products_config
 
     from shelfwise.train.products import train_products
 
-    return train_products(products_config(products_table), tmp_path_factory.mktemp("tiny-products")).path
+    config = products_config(products_table)
+    return once("tiny-products", lambda folder: train_products(config, folder)) / "bundle"
