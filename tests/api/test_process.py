@@ -7,17 +7,16 @@ import io
 import json
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from serve_requests import bomb
 
 Started = tuple[subprocess.Popen[str], int]
 
@@ -38,17 +37,6 @@ def encoded(form: str, size: tuple[int, int], mode: str = "RGB", **how: Any) -> 
     file = io.BytesIO()
     Image.new(mode, size).save(file, form, **how)
     return file.getvalue()
-
-
-def bomb(side: int) -> bytes:
-    """A PNG of a few kilobytes whose header promises side x side pixels of zeros."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    rows = zlib.compress(bytes(min(side * (side + 1), 10_000_000)), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 def test_hostile_pictures_are_refused_and_the_server_goes_on(

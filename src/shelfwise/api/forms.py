@@ -35,7 +35,7 @@ def read_form(body: bytes, kind: str, *, most: int) -> list[Part]:
     boundary = options.get(b"boundary")
     if not boundary:
         raise _broken("its content type names no boundary")
-    reading = _Reading(body, most)
+    reading = _Reading(most)
     try:
         parser = MultipartParser(boundary, reading.callbacks())  # type: ignore[arg-type]
         parser.write(body)
@@ -49,9 +49,8 @@ def read_form(body: bytes, kind: str, *, most: int) -> list[Part]:
 
 @dataclass
 class _Reading:
-    """What the parser tells, put together; it names places in the body."""
+    """What the parser tells, put together."""
 
-    body: bytes
     most: int
     parts: list[Part] = field(default_factory=list)
     ended: bool = False
