@@ -93,9 +93,10 @@ SEARCH = (
     *(_million(share) for share in SHARES),
     Figure(
         "the index of {search_million.products:,d} products: its build",
-        "{search_million.build.put_s:,.0f} s to put, {search_million.build.publish_s:,.0f} s to publish; "
+        "{search_million.build.put_cpu_s:,.0f} CPU-seconds to put, "
+        "{search_million.build.publish_cpu_s:,.0f} to publish; "
         "peak memory {search_million.build.peak_gib:.1f} GiB",
-        "faiss HNSW on one core: {search_million.faiss.build_s:,.0f} s",
+        "faiss HNSW: {search_million.faiss.build.cpu_s:,.0f} CPU-seconds",
     ),
 )
 

@@ -28,7 +28,9 @@ def without_int8(source: Path, path: Path) -> Path:
     bundle = open_bundle(source)
     old = [name for name in bundle.meta.files if "int8" not in name and "ranges" not in name]
     files = {name: source / name for name in old if name != "config.json"}
-    write_bundle(path, info=bundle.meta, config=bundle.config, files=files, card="# {version}\n")
+    card = (source / "README.md").read_text(encoding="utf-8")
+    assert "In 8 bits" in card
+    write_bundle(path, info=bundle.meta, config=bundle.config, files=files, card=card)
     return path
 
 
@@ -98,6 +100,7 @@ def test_an_old_bundle_is_float_and_tells_what_to_run(
     assert "picture.int8.onnx differs from torch by at most" in done.stdout
     assert Predictor.load(old, precision="int8", threads=1).logits(pixels).shape == (4, 4)
     assert "int8" not in Bundle.open(old).meta.info  # what was measured was of another file
+    assert "In 8 bits" not in (old / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_lost_int8_file_is_made_again_from_the_kept_ranges(tiny_bundle: Path, tmp_path: Path) -> None:

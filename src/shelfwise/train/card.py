@@ -6,6 +6,10 @@ from shelfwise.bundle import BundleInfo
 from shelfwise.config import Config
 
 
+INT8_LINE = "- In 8 bits"
+"""How a line of a card on the 8-bit form begins."""
+
+
 def model_card(info: BundleInfo, config: Config) -> str:
     """Markdown with `{version}` left to be filled in."""
     validation = info.info.get("validation", {})
@@ -58,7 +62,7 @@ def int8_lines(info: BundleInfo) -> list[str]:
     accuracy = found["accuracy"]
     said = f"accuracy {accuracy['int8']:.4f} where float has {accuracy['fp32']:.4f}; " if accuracy else ""
     return [
-        f"- In 8 bits, on {found['rows']:,} validation rows: {said}{found['other_answers']:.2%} other "
+        f"{INT8_LINE}, on {found['rows']:,} validation rows: {said}{found['other_answers']:.2%} other "
         f"answers, the largest change of a probability {found['largest_change']:.2g}."
     ]
 

@@ -21,7 +21,7 @@ from shelfwise.export.onnx import Link, check_parity, export_onnx, largest_diffe
 from shelfwise.export.static import measure_ranges, quantize_static_int8, read_ranges, write_ranges
 from shelfwise.nn.dual import DualEncoder, ServedPictures
 from shelfwise.predict.torch_backend import load_model
-from shelfwise.train.card import model_card
+from shelfwise.train.card import INT8_LINE, model_card
 
 SAMPLE_TEXTS = ("a bag", "our new pair of shoes from the shop")
 
@@ -81,7 +81,7 @@ def reexport(path: Path, calibration: ndarray | None = None) -> Bundle:
             info=info,
             config=bundle.config,
             files=files,
-            card=kept_card(bundle, model_card(info, bundle.config)),
+            card=kept_card(bundle, info, model_card(info, bundle.config)),
         )
 
 
@@ -109,12 +109,16 @@ def refuse_strangers(bundle: AnyBundle) -> None:
         )
 
 
-def kept_card(bundle: AnyBundle, fresh: str) -> str:
-    """The model card as it is, which its owner may have edited, ready for another version; else `fresh`."""
+def kept_card(bundle: AnyBundle, info: BundleInfo, fresh: str) -> str:
+    """The model card as it is, which its owner may have edited, ready for another version; else `fresh`.
+
+    What it says of 8 bits goes where `info` no longer has it."""
     card = bundle.path / "README.md"
     if not card.exists():
         return fresh
-    return card.read_text(encoding="utf-8").replace(bundle.version, "{version}")
+    lines = card.read_text(encoding="utf-8").replace(bundle.version, "{version}").splitlines(keepends=True)
+    stale = "int8" in bundle.meta.info and "int8" not in info.info
+    return "".join(line for line in lines if not (stale and line.startswith(INT8_LINE)))
 
 
 def drawn_pictures(config: PreprocessConfig) -> Tensor:

@@ -107,7 +107,7 @@ def reexport_products(path: Path, calibration: ndarray | None = None) -> Product
         parity = _write_graphs(net, _constructed(bundle), calibration, folder, files)
         said = {**still_true(bundle, files), "parity": parity}
         info = bundle.meta.model_copy(update={"info": said})
-        card = kept_card(bundle, product_card(info, bundle.config))
+        card = kept_card(bundle, info, product_card(info, bundle.config))
         written = write_bundle(path, info=info, config=bundle.config, files=files, card=card)
     assert isinstance(written, ProductsBundle)
     return written

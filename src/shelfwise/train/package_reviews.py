@@ -101,7 +101,7 @@ def reexport_reviews(path: Path) -> ReviewsBundle:
                 parity |= _write_graphs(module, graph, samples, folder, files)
         said = {**still_true(bundle, files), "parity": parity}
         info = bundle.meta.model_copy(update={"info": said})
-        card = kept_card(bundle, review_card(info, bundle.config))
+        card = kept_card(bundle, info, review_card(info, bundle.config))
         return _written(path, info=info, config=bundle.config, files=files, card=card)
 
 

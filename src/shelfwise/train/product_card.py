@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shelfwise.bundle import BundleInfo, TargetInfo
 from shelfwise.config import ProductsConfig
+from shelfwise.train.card import INT8_LINE
 
 
 def product_card(info: BundleInfo, config: ProductsConfig) -> str:
@@ -82,7 +83,7 @@ def _int8(info: BundleInfo) -> list[str]:
         ]
         largest = max(one["largest_change"] for one in targets.values())
         lines.append(
-            f"- In 8 bits, from {subset.replace('+', ' and ')}, on {found['rows']:,} validation products: "
+            f"{INT8_LINE}, from {subset.replace('+', ' and ')}, on {found['rows']:,} validation products: "
             + "; ".join([*said, f"the largest change of a probability {largest:.2g}"])
             + "."
         )
