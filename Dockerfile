@@ -1,6 +1,8 @@
 # A server on the CPU. Not built in this project's CI.
 #   docker build -t shelfwise . && docker run -p 8000:8000 -v ./shop:/shop:ro shelfwise \
 #       --bundle /shop/bundle --index /shop/shop.index --keys /shop/keys.json
+# A file of keys is its owner's alone, and the server's user has the number 10001: let it read the file
+# (chown 10001 shop/keys.json), or start it as yourself (docker run --user "$(id -u)").
 FROM python:3.11-slim AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./

@@ -112,6 +112,25 @@ def test_rerank_answers_tei_and_infinity_each_in_their_form(api: Any) -> None:
     assert set(api.post("/rerank", json={}).json()) == {"error", "error_type"}
 
 
+def test_a_wrong_body_is_told_of_in_the_terms_of_its_form(api: Any) -> None:
+    told = [
+        api.post("/rerank", json={"query": "x", "documents": [1]}),
+        api.post("/rerank", json={"query": "x"}),
+        api.post("/v1/products/analyze", json={"items": [{"title": "a"}, {"title": 5}]}),
+        api.post("/v1/classify", json={"items": [{"title": "a"}, {"title": 5}]}),
+        api.post("/v1/classify", json={"title": 5}),
+    ]
+    assert [one.status_code for one in told] == [422] * 5
+    messages = [one.json()["error"] for one in told]
+    assert messages[0].startswith("documents.0: ")
+    assert messages[1] == "texts: Field required"
+    assert [one["field"] for one in messages[2:]] == ["items.1.title", "items.1.title", "title"]
+
+
+def test_infinitys_health_is_there(api: Any) -> None:
+    assert api.get("/health").json()["unix"] > 1e9
+
+
 def test_classify_labels_titles_and_reviews(api: Any) -> None:
     titles = api.post("/classify", json={"input": TITLES}).json()
     assert len(titles["data"]) == 3

@@ -50,6 +50,7 @@ def test_who_asks_too_fast_is_told_when_to_come_again(served: Callable[..., Any]
     assert refused.json()["error"]["type"] == "rate_limit_error"
     many = served("reviews", limits={"rate": 0.5, "burst": 2})
     reviews = {"items": [{"text": "good"}] * 5}
+    assert many.post("/v1/reviews/analyze", json=reviews).status_code == 200  # the bucket was full
     assert many.post("/v1/reviews/analyze", json=reviews).status_code == 429
 
 
@@ -125,6 +126,23 @@ def test_a_fault_of_ours_is_told_without_its_details(
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_a_fault_in_a_route_of_fastapis_has_the_documented_form(
+    served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shelfwise.api import asking
+
+    def broken(self: object, given: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr(asking.Asking, "reviews", broken)
+    api = served("reviews")
+    failed = api.post("/v1/reviews/analyze", json={"items": [{"text": "good"}]})
+    assert failed.status_code == 500
+    assert failed.json()["error"]["code"] == "internal"
+    assert failed.json()["error"]["request_id"] == failed.headers["x-request-id"]
+    assert "secret" not in failed.text
+
+
 def test_readiness_asks_the_bundles(api: Any) -> None:
     assert api.get("/health/ready").json() == {
         "ready": True,
@@ -180,6 +198,75 @@ def test_browsers_of_other_pages_may_not_ask_unless_said(served: Callable[..., A
     open_ = served("reviews", cors=["https://page.example"])
     found = open_.get("/v1/models", headers=origin).headers["access-control-allow-origin"]
     assert found == "https://page.example"
+
+
+def test_a_browser_asks_first_without_a_key_and_can_read_a_refusal(
+    served: Callable[..., Any], tmp_path: Path
+) -> None:
+    page = "https://page.example"
+    add_key(tmp_path / "keys.json", "shop", created="")
+    api = served("reviews", cors=[page], keys=str(tmp_path / "keys.json"))
+    asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    allowed = api("OPTIONS", "/v1/search", headers={"origin": page, **asks})
+    assert allowed.status_code == 200
+    assert allowed.headers["access-control-allow-origin"] == page
+    assert "authorization" in allowed.headers["access-control-allow-headers"].lower()
+    refused = api.post("/v1/search", json={}, headers={"origin": page})
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == page
+    assert api("OPTIONS", "/v1/search", headers={"origin": "https://x.example", **asks}).status_code == 400
+
+
+def test_a_method_that_is_not_there_is_told_with_those_that_are(api: Any) -> None:
+    refused = api.get("/v1/search")
+    assert refused.status_code == 405
+    assert refused.headers["allow"] == "POST"
+
+
+def test_the_document_asks_for_a_key_where_the_server_does(
+    served: Callable[..., Any], api: Any, tmp_path: Path
+) -> None:
+    add_key(tmp_path / "keys.json", "shop", created="")
+    document = served("reviews", keys=str(tmp_path / "keys.json")).get("/openapi.json").json()
+    assert document["security"] == [{"key": []}]
+    assert "security" not in api.get("/openapi.json").json()
+
+
+SURROGATE = '"\\ud83d"'  # what cutting a string in JavaScript leaves of an emoji
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/products/analyze", '{"id": %s, "title": "shoe"}'),
+        ("/v1/products/analyze", '{"items": [{"title": "shoe"}, {"id": %s}]}'),
+        ("/v1/classify", '{"id": %s, "title": "shoe"}'),
+        ("/v1/reviews/analyze", '{"items": [{"text": "good", "product": %s}]}'),
+        ("/v1/search", '{"facets": [%s]}'),
+        ("/v1/explain", '{"product": {"title": %s}}'),
+        ("/v1/embeddings", '{"model": "products", "input": %s}'),
+        ("/v2/rerank", '{"query": %s, "documents": ["a"], "model": "products"}'),
+        ("/rerank", '{"query": %s, "texts": ["a"]}'),
+        ("/classify", '{"input": [%s]}'),
+        ("/v2/models/products/infer", '{"id": %s, "inputs": []}'),
+    ],
+)
+def test_half_a_character_is_refused(api: Any, path: str, body: str) -> None:
+    refused = api.post(path, content=body % SURROGATE, headers={"content-type": "application/json"})
+    assert refused.status_code == 400
+    assert "JSON" in refused.text
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/v1/classify?top=" + "9" * 5000, {}),
+        ("/v2/models/products/infer", {"inference-header-content-length": "9" * 5000}),
+        ("/v2/models/products/infer", {"inference-header-content-length": "\u00b2".encode("latin-1")}),
+    ],
+)
+def test_numbers_that_are_none_are_refused(api: Any, path: str, headers: dict[str, Any]) -> None:
+    assert api.post(path, json={"title": "shoe"}, headers=headers).status_code in (400, 422)
 
 
 def test_bundles_are_exchanged_by_admins_and_kept_where_the_new_one_fails(

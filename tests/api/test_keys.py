@@ -67,6 +67,21 @@ def test_what_is_no_file_of_keys_is_refused(content: str, tmp_path: Path) -> Non
         read_keys(file)
 
 
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_rate_is_above_zero(rate: float, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--rate"):
+        add_key(tmp_path / "keys.json", "shop", created="", rate=rate)
+    assert not (tmp_path / "keys.json").exists()
+
+
+def test_who_may_read_the_file_stays_as_its_owner_has_set_it(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    add_key(path, "shop", created="")
+    path.chmod(0o640)  # for the group of a server in a container
+    add_key(path, "page", created="")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_names_are_plain_and_told_apart(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     add_key(file, "shop", created="")

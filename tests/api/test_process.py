@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import json
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from serve_requests import bomb
+from served import CLI
 
 Started = tuple[subprocess.Popen[str], int]
 
@@ -145,3 +147,39 @@ def test_a_killed_server_is_started_again_where_it_was(start: Callable[..., Star
         process.wait(10)
         assert start("pictures", options=("--port", str(port)))[1] == port
     assert ask(port, "POST", "/v1/classify", png, "image/png") == before
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(start: Callable[..., Started], tmp_path: Path) -> None:
+    settings = tmp_path / "serve.toml"
+    settings.write_text("[serve.limits]\ndeadline_s = 1.0\n", encoding="utf-8")
+    _, port = start("pictures", options=("--config", str(settings)))
+    for begun in (b"", b"GET /health/live HTTP/1.1\r\nHo"):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert b"200 OK" in connection.recv(4096)
+            connection.sendall(begun)
+            closed = time.monotonic()
+            try:
+                while connection.recv(4096):
+                    pass
+            except ConnectionResetError:
+                pass
+            assert time.monotonic() - closed < 20
+    with (
+        contextlib.suppress(ConnectionResetError),
+        socket.create_connection(("127.0.0.1", port), timeout=30) as silent,
+    ):
+        assert silent.recv(1) == b""
+    assert ask(port, "GET", "/health/live")[0] == 200
+
+
+def test_a_port_that_is_taken_is_told_with_the_remedy(bundles: dict[str, Path]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        bundle = f"pictures={bundles['pictures']}"
+        asked = [*CLI, "serve", "--bundle", bundle, "--port", port]
+        done = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "address already in use" in done.stderr
+    assert "take another --port" in done.stderr
+    assert "Traceback" not in done.stderr

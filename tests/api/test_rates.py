@@ -35,6 +35,25 @@ def test_a_request_above_the_burst_is_waited_off() -> None:
     assert found.take("a", 1) == 0.0
 
 
+def test_what_was_taken_before_is_part_of_a_large_request_and_is_not_lost_where_it_is_refused() -> None:
+    clock = Clock()
+    found = Rates(5.0, 10, clock=clock)
+
+    def ask(items: int) -> float:
+        return found.take("a") or found.take("a", items, held=1)
+
+    assert ask(20) == 0.0
+    clock.now = 4.0  # -10 at first: full after 4 s
+    assert ask(20) == 0.0
+    clock.now = 6.0
+    waits = [ask(20)]
+    while waits[-1]:  # whoever comes again when told to is answered
+        clock.now += waits[-1]
+        waits.append(ask(20))
+    assert len(waits) <= 3
+    assert clock.now == pytest.approx(8.0)
+
+
 def test_without_a_rate_nothing_is_counted_and_a_keys_own_goes_before() -> None:
     clock = Clock()
     found = Rates(None, 1, clock=clock)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -25,7 +26,7 @@ from shelfwise.api.compat import cohere, inference, openai, tei
 from shelfwise.api.direct import Direct
 from shelfwise.api.engines import Decoders, Stages
 from shelfwise.api.fetch import Fetcher
-from shelfwise.api.guard import Guard
+from shelfwise.api.guard import Guard, fault
 from shelfwise.api.items import as_problem
 from shelfwise.api.keys import Keys
 from shelfwise.api.logs import log_request, write_request
@@ -34,7 +35,7 @@ from shelfwise.api.models import Models
 from shelfwise.api.problems import RequestError
 from shelfwise.api.routes import explain, health, products, reviews, search
 from shelfwise.api.searching import Searching
-from shelfwise.api.state import Server
+from shelfwise.api.state import Server, misfit
 from shelfwise.config.serving import ServeConfig
 from shelfwise.data.pictures import STRICT
 from shelfwise.errors import ConfigError, ShelfwiseError
@@ -112,19 +113,36 @@ def create_app(config: ServeConfig, bundles: Sequence[str]) -> ASGIApp:
         title="shelfwise", version=__version__, description=DESCRIPTION, lifespan=lifespan, redoc_url=None
     )
     app.state.server = server
+    if config.keys:
+        app.openapi = lambda: _with_keys(FastAPI.openapi(app))  # type: ignore[method-assign]
     for router in ROUTERS:
         app.include_router(router)
     for kind in TOLD:
         app.add_exception_handler(kind, _told)
+    app.add_exception_handler(Exception, _fault)
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    inner: ASGIApp = Direct(app, routes, DIRECT, _told, TOLD)
-    if config.cors:
-        inner = CORSMiddleware(
-            inner, allow_origins=config.cors, allow_methods=["GET", "POST"], allow_headers=["*"]
-        )
     keys = Keys(Path(config.keys)) if config.keys else None
     tell = write_request if config.log == "json" else log_request
-    return Guard(inner, limits=config.limits, keys=keys, metrics=metrics, tell=tell)
+    guarded = Guard(
+        Direct(app, routes, DIRECT, _told, TOLD), limits=config.limits, keys=keys, metrics=metrics, tell=tell
+    )
+    if not config.cors:
+        return guarded
+    # Outside: a browser asks whether it may before it shows its key, and must be able to read refusals.
+    return CORSMiddleware(
+        guarded,
+        allow_origins=config.cors,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=["X-Request-Id", "Retry-After"],
+    )
+
+
+def _with_keys(document: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document of a server that wants keys."""
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"key": []}]
+    return document
 
 
 async def _told(request: Request, error: Exception) -> Response:
@@ -134,10 +152,15 @@ async def _told(request: Request, error: Exception) -> Response:
     elif isinstance(error.__cause__, RequestError):  # what the body raised, FastAPI takes for bad JSON
         problem = error.__cause__
     elif isinstance(error, HTTPException):
-        problem = RequestError(error.status_code, str(error.detail))
+        problem = RequestError(error.status_code, str(error.detail), headers=error.headers)
     else:
         problem = as_problem(error)
     return response_of(problem, request.scope)
+
+
+async def _fault(request: Request, _error: Exception) -> Response:
+    """The form in which a fault of ours is told; starlette raises it again, and the guard logs it."""
+    return response_of(fault(), request.scope)
 
 
 def _of_request(error: RequestValidationError, request: Request) -> RequestError:
@@ -147,5 +170,4 @@ def _of_request(error: RequestValidationError, request: Request) -> RequestError
             return RequestError(415, "the body is read as JSON only; send Content-Type: application/json")
         if first["type"] == "json_invalid":
             return RequestError(400, "the body is not JSON", code="not_json")
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    return RequestError(422, f"{where}: {first['msg']}" if where else first["msg"], field=where or None)
+    return misfit(first["loc"][1:], first["msg"])

@@ -26,7 +26,16 @@ from shelfwise.config.serving import LimitsConfig
 
 log = logging.getLogger("shelfwise.api")
 
-OPEN = ("/", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready", "/docs", "/openapi.json")
+OPEN = (
+    "/",
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/docs",
+    "/openapi.json",
+)
 """Paths that need no key: they tell nothing of the shop."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -47,11 +56,10 @@ class Call:
 
     def charge(self, items: int) -> None:
         """Count a request of many items as so many; RequestError 429 where that is too fast."""
-        more, self.items = items - 1, items
-        if more > 0:
-            wait = self.rates.take(self.caller, more, rate=self.key.rate if self.key else None)
-            if wait:
-                raise too_fast(wait)
+        self.items = items
+        wait = self.rates.take(self.caller, items, held=1, rate=self.key.rate if self.key else None)
+        if wait:
+            raise too_fast(wait)
 
 
 def too_fast(wait_s: float) -> RequestError:
@@ -59,6 +67,11 @@ def too_fast(wait_s: float) -> RequestError:
     return RequestError(
         429, f"more items a second than allowed; try again in {wait_s:.1f} s", retry_after_s=wait_s
     )
+
+
+def fault() -> RequestError:
+    """What a caller is told of an error that nobody foresaw."""
+    return RequestError(500, "a fault of the server; its log has the request's id")
 
 
 class Guard:
@@ -79,9 +92,10 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
+        assert scope["type"] == "http", "there are no websockets here"
         call = self._call(scope)
         scope.setdefault("state", {})["call"] = call
         answer = Answer(send, call.id)
@@ -91,8 +105,7 @@ class Guard:
             await _refuse(problem, scope, receive, answer)
         except Exception as error:
             log.exception("request %s failed: %s", call.id, type(error).__name__)
-            fault = RequestError(500, "a fault of the server; its log has the request's id")
-            await _refuse(fault, scope, receive, answer)
+            await _refuse(fault(), scope, receive, answer)
         finally:
             self._told(scope, answer, call)
 

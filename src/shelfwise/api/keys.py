@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import re
 import secrets
+import stat
 import time
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from shelfwise.schema import Frozen
 
 PREFIX = "sw_"
 _LOOK_AGAIN_S = 1.0
+log = logging.getLogger("shelfwise.api")
 
 
 class Key(Frozen):
@@ -55,6 +58,8 @@ def add_key(path: Path, name: str, *, created: str, rate: float | None = None, a
     """A new key, told this once, and added to the file by its hash; ConfigError where the name is taken."""
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
         raise ConfigError(f"key name '{name}': use up to 64 letters, digits, dots, dashes and underscores")
+    if rate is not None and not 0 < rate < float("inf"):
+        raise ConfigError(f"--rate {rate:g}: a number of items a second above 0")
     keys = read_keys(path) if path.exists() else ()
     if any(key.name == name for key in keys):
         raise ConfigError(f"'{path}' has a key '{name}' already; revoke it first, or take another name")
@@ -79,15 +84,17 @@ def digest(key: str) -> str:
 
 
 def _write(path: Path, keys: tuple[Key, ...]) -> None:
+    """A new file is its owner's alone; one that is there keeps who may read it."""
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
     write_json(path, {"keys": [key.model_dump() for key in keys]})
-    path.chmod(0o600)
+    path.chmod(mode)
 
 
 class Keys:
     """The keys that are good now: the file is read again within a second of a change.
 
     A file that became unreadable changes nothing: the last good keys stay, so that a slip of the pen locks
-    nobody out, and lets nobody in."""
+    nobody out, and lets nobody in. The log says so, since a key may have been meant to be revoked."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -113,11 +120,11 @@ class Keys:
         stamp = self._stamped()
         if stamp == self._stamp:
             return
+        self._stamp = stamp
         try:
             self._keys = read_keys(self._path)
-        except ConfigError:
-            return
-        self._stamp = stamp
+        except ConfigError as error:
+            log.warning("the keys of before stay good: %s", error)
 
     def _stamped(self) -> tuple[int, int, int] | None:
         try:

@@ -5,7 +5,7 @@ Our own endpoints answer {"error": {"code", "message", "request_id", "field"?}};
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from shelfwise.errors import DataError, ShelfwiseError
@@ -41,6 +41,7 @@ class RequestError(Exception):
         code: str | None = None,
         field: str | None = None,
         retry_after_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -48,11 +49,12 @@ class RequestError(Exception):
         self.code = code or CODES.get(status, "error")
         self.field = field
         self.retry_after_s = retry_after_s
+        self._headers = dict(headers or {})
 
     @property
     def headers(self) -> dict[str, str]:
-        """Retry-After, where trying again helps; the challenge where a key is missing."""
-        found = {}
+        """Retry-After, where trying again helps; the challenge where a key is missing; and what is given."""
+        found = dict(self._headers)
         if self.retry_after_s is not None:
             found["retry-after"] = str(max(1, round(self.retry_after_s)))
         if self.status == 401:

@@ -19,16 +19,17 @@ class Rates:
         self._rate, self._burst, self._clock = rate, float(burst), clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, caller: str, items: int = 1, *, rate: float | None = None) -> float:
+    def take(self, caller: str, items: int = 1, *, held: int = 0, rate: float | None = None) -> float:
         """0 where the caller may have `items` now; else in how many seconds, and none are taken.
 
-        More than `burst` at once is allowed to whoever has a full bucket, and has to be waited off."""
+        More than `burst` at once is allowed to whoever has a full bucket, and has to be waited off. `held` of
+        the items were taken before, and go back first."""
         rate = rate or self._rate
         if rate is None:
             return 0.0
         now = self._clock()
         left, then = self._buckets.pop(caller, (self._burst, now))
-        left = min(self._burst, left + (now - then) * rate)
+        left = min(self._burst, left + held + (now - then) * rate)
         needed = min(float(items), self._burst)
         allowed = left >= needed
         self._buckets[caller] = (left - items if allowed else left, now)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import errno
+import socket
 
 import uvicorn
 
 from shelfwise.api.app import check_exposure, create_app
+from shelfwise.api.connection import patient_for
 from shelfwise.api.logs import log_to_stderr
 from shelfwise.config.serving import ServeConfig
+from shelfwise.errors import ConfigError
 from shelfwise.service.models import default_paths
 
 
@@ -26,13 +29,14 @@ class _Server(uvicorn.Server):
 def run(config: ServeConfig) -> None:
     """Serve until a signal ends it; ConfigError and BundleError for what cannot be served."""
     check_exposure(config)
+    bound = bind(config.host, config.port)  # before the bundles, so that a taken port is told at once
     app = create_app(config, config.bundles or [str(path) for path in default_paths()])
     log_to_stderr(config.log)
     server = _Server(
         uvicorn.Config(
             app,
-            host=config.host,
-            port=config.port,
+            http=patient_for(config.limits.deadline_s),
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
@@ -41,6 +45,23 @@ def run(config: ServeConfig) -> None:
             limit_concurrency=None,
         )
     )
-    server.run()
-    if not server.started:
-        sys.exit(2)
+    server.run(sockets=[bound])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket of that address; ConfigError where there is none to be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        remedy = "end what listens there, or take another --port" if error.errno == errno.EADDRINUSE else ""
+        why = (error.strerror or str(error)).lower()
+        raise ConfigError(f"--host {host} --port {port}: {why}" + (f"; {remedy}" if remedy else "")) from None
+    bound.set_inheritable(True)
+    return bound

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, cast
 
 import orjson
 from fastapi import Depends, Request
-from pydantic import BaseModel, ValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Discriminator, ValidationError
 from starlette.responses import Response
 
 from shelfwise.api.asking import Asking
@@ -21,6 +22,13 @@ from shelfwise.config.serving import ServeConfig
 from shelfwise.schema.serving import ErrorAnswer
 
 T = TypeVar("T")
+FORM = "form:"
+"""How pydantic's tag of one of several forms begins; it is no part of a request, so nobody is told of it."""
+
+
+def either(key: str) -> Discriminator:
+    """Which of two forms a body has: `form:KEY` where the key is there, else `form:other`."""
+    return Discriminator(lambda body: FORM + (key if isinstance(body, dict) and key in body else "other"))
 
 
 @dataclass
@@ -56,6 +64,27 @@ def call_of(request: Request) -> Call:
     return cast(Call, request.state.call)
 
 
+class JsonRequest(Request):
+    """Reads JSON as it is defined: no lone surrogates and no NaN, which no answer could hold."""
+
+    async def json(self) -> Any:
+        """The body; JSONDecodeError."""
+        return orjson.loads(await self.body())
+
+
+class JsonRoute(APIRoute):
+    """A route of FastAPI's whose JSON is read so."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """As FastAPI's."""
+        handle = super().get_route_handler()
+
+        async def handle_json(request: Request) -> Response:
+            return await handle(JsonRequest(request.scope, request.receive))
+
+        return handle_json
+
+
 class Json(Response):
     """An answer that is made of bytes already."""
 
@@ -85,8 +114,13 @@ def of_validation(error: ValidationError) -> RequestError:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         return RequestError(400, f"the body is not JSON: {first['msg']}", code="not_json")
-    where = ".".join(str(part) for part in first["loc"])
-    return RequestError(422, f"{where}: {first['msg']}" if where else first["msg"], field=where or None)
+    return misfit(first["loc"], first["msg"])
+
+
+def misfit(place: Iterable[int | str], why: str) -> RequestError:
+    """What is told of a part of a request that has not the form that is asked for."""
+    where = ".".join(str(part) for part in place if not str(part).startswith(FORM))
+    return RequestError(422, f"{where}: {why}" if where else why, field=where or None)
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:

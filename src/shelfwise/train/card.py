@@ -5,7 +5,6 @@ from __future__ import annotations
 from shelfwise.bundle import BundleInfo
 from shelfwise.config import Config
 
-
 INT8_LINE = "- In 8 bits"
 """How a line of a card on the 8-bit form begins."""
 

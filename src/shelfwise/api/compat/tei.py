@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import Field, TypeAdapter
+from pydantic import Field, Tag, TypeAdapter
 
 from shelfwise.api.compat.openai import Foreign
 from shelfwise.api.engines import ProductsEngine, ReviewsEngine
 from shelfwise.api.items import each
 from shelfwise.api.problems import RequestError
 from shelfwise.api.reranking import ranked
-from shelfwise.api.state import Here, Json, Server, call_of, parsed, plain_json
+from shelfwise.api.state import FORM, Here, Json, Server, call_of, either, parsed, plain_json
 from shelfwise.predict.reviews import FEELINGS
 from shelfwise.schema import Product, Review
 
@@ -47,7 +48,12 @@ class InfinityClassify(Foreign):
     raw_scores: bool = False
 
 
-_RERANK = TypeAdapter(TeiRerank | InfinityRerank).validate_json
+_RERANK: Callable[[bytes], TeiRerank | InfinityRerank] = TypeAdapter(
+    Annotated[
+        Annotated[InfinityRerank, Tag(f"{FORM}documents")] | Annotated[TeiRerank, Tag(f"{FORM}other")],
+        either("documents"),
+    ]
+).validate_json
 _CLASSIFY = TypeAdapter(InfinityClassify).validate_json
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": "In TEI's form."} for status in (400, 401, 404, 408, 413, 422, 429, 500, 503, 504)

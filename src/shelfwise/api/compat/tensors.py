@@ -59,7 +59,7 @@ def read_request(body: bytes, length: str | None) -> tuple[InferRequest, dict[st
     """A request and its inputs by name, arrays of numbers or lists of bytes; RequestError 400."""
     rest = b""
     if length is not None:
-        if not length.isdigit() or int(length) > len(body):
+        if not (length.isascii() and length.isdigit() and len(length) < 20) or int(length) > len(body):
             raise RequestError(400, f"{LENGTH_HEADER} does not fit the body")
         body, rest = body[: int(length)], body[int(length) :]
     asked = parsed(_REQUEST, body)

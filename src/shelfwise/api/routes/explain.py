@@ -9,12 +9,12 @@ from fastapi import APIRouter
 from shelfwise.api.engines import PicturesEngine, ProductsEngine
 from shelfwise.api.problems import RequestError
 from shelfwise.api.routes.products import Asked
-from shelfwise.api.state import Here, Json, answers, model_json
+from shelfwise.api.state import Here, Json, JsonRoute, answers, model_json
 from shelfwise.errors import DataError
 from shelfwise.schema.explanation import Explanation
 from shelfwise.schema.serving import GivenQuestion
 
-router = APIRouter(tags=["products"])
+router = APIRouter(tags=["products"], route_class=JsonRoute)
 
 WAITING = 8
 """Explanations that may be made or wait at once: each asks a bundle a hundred times."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -27,13 +28,19 @@ class Exchange(Frozen):
 _EXCHANGE = Exchange.model_validate_json
 
 
-@router.get("/health/live")
+@router.get("/health/live", responses=answers())
 async def live() -> dict[str, str]:
     """The process answers."""
     return {"status": "live"}
 
 
-@router.get("/health/ready", responses={503: {"model": Ready}})
+@router.get("/health", responses=answers(), tags=["as TEI and Infinity"])
+async def health() -> dict[str, float]:
+    """The process answers, with the time in Infinity's form."""
+    return {"unix": time.time()}
+
+
+@router.get("/health/ready", responses={**answers(), 503: {"model": Ready}})
 async def ready(here: Here) -> Response:
     """Every bundle has just answered a real question; 503 where one has not, or as the server goes down."""
     if here.draining:

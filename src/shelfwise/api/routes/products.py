@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import TypeAdapter
+from pydantic import Tag, TypeAdapter
 
 from shelfwise.api.engines import PicturesEngine, ProductsEngine
 from shelfwise.api.forms import read_form
 from shelfwise.api.items import as_problem, each
 from shelfwise.api.models import as_reviews
 from shelfwise.api.problems import RequestError
-from shelfwise.api.state import Here, Json, Server, answers, call_of, here_of, model_json, parsed
+from shelfwise.api.state import (
+    FORM,
+    Here,
+    Json,
+    JsonRoute,
+    Server,
+    answers,
+    call_of,
+    either,
+    here_of,
+    model_json,
+    parsed,
+)
 from shelfwise.errors import PictureError
 from shelfwise.schema import Frozen, Picture, Prediction, Product, ProductAnswer, Review, ReviewPrediction
 from shelfwise.schema.serving import Analysis, Classified, GivenProduct
 from shelfwise.service.analysis import analysis_of
 
-router = APIRouter(tags=["products"])
+router = APIRouter(tags=["products"], route_class=JsonRoute)
 
 Top = Annotated[int, Query(ge=1, le=100, description="How many labels, the best first.")]
 Asked = Annotated[
@@ -51,13 +64,15 @@ class Classifieds(Frozen):
     failed: int
 
 
-_PRODUCT = TypeAdapter(GivenProduct | GivenProducts).validate_json
+OneOrMany = Annotated[
+    Annotated[GivenProducts, Tag(f"{FORM}items")] | Annotated[GivenProduct, Tag(f"{FORM}other")],
+    either("items"),
+]
+_PRODUCT: Callable[[bytes], GivenProduct | GivenProducts] = TypeAdapter(OneOrMany).validate_json
 
 
 @router.post("/v1/products/analyze", response_model=Analysis | Analyses, responses=answers(404, 415))
-async def analyze(
-    asked: GivenProduct | GivenProducts, request: Request, here: Here, top: Top = 3, model: Asked = None
-) -> Json:
+async def analyze(asked: OneOrMany, request: Request, here: Here, top: Top = 3, model: Asked = None) -> Json:
     """Category, attributes and buyers' opinions of a product, or of each of several."""
     chosen = here.models.name_for(("products", "pictures"), model)
     if isinstance(asked, GivenProduct):
@@ -158,7 +173,7 @@ def _asked_for(request: Request) -> tuple[int, str | None]:
     if not request.scope["query_string"]:
         return 3, None
     top = request.query_params.get("top", "3")
-    if not (top.isascii() and top.isdigit() and 1 <= int(top) <= 100):
+    if not (top.isascii() and top.isdigit() and len(top) <= 3 and 1 <= int(top) <= 100):
         raise RequestError(422, "top is no number from 1 to 100", field="top")
     return int(top), request.query_params.get("model")
 

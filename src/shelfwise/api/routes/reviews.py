@@ -8,12 +8,12 @@ from shelfwise.api.items import each
 from shelfwise.api.models import as_reviews
 from shelfwise.api.problems import RequestError
 from shelfwise.api.routes.products import Asked
-from shelfwise.api.state import Here, Json, answers, call_of, model_json
+from shelfwise.api.state import Here, Json, JsonRoute, answers, call_of, model_json
 from shelfwise.reviews.rollup import Rollup
 from shelfwise.schema import ReviewPrediction
 from shelfwise.schema.serving import GivenReviews, ReviewAnswers
 
-router = APIRouter(tags=["reviews"])
+router = APIRouter(tags=["reviews"], route_class=JsonRoute)
 
 
 @router.post("/v1/reviews/analyze", response_model=ReviewAnswers, responses=answers(404, 415))

@@ -9,13 +9,13 @@ from starlette.responses import Response
 
 from shelfwise.api.problems import RequestError
 from shelfwise.api.searching import Searching
-from shelfwise.api.state import Here, Json, Server, answers, model_json
+from shelfwise.api.state import Here, Json, JsonRoute, Server, answers, model_json
 from shelfwise.errors import PictureError
 from shelfwise.schema import Picture
 from shelfwise.schema.search import SearchPage, SearchRequest
 from shelfwise.schema.serving import GivenSearch
 
-router = APIRouter(tags=["search"])
+router = APIRouter(tags=["search"], route_class=JsonRoute)
 
 
 @router.post("/v1/search", response_model=SearchPage, responses=answers(404, 415))
