@@ -37,6 +37,8 @@ class Default:
     """The data set to measure it on."""
     licence: str = ""
     """For the model card."""
+    source: str | None = None
+    """What it was trained on, where the data's file does not say."""
 
 
 DEFAULT: dict[str, Default] = {
@@ -51,6 +53,7 @@ DEFAULT: dict[str, Default] = {
         config="configs/reviews-distilled.toml",
         first=("configs/reviews-minilm.toml",),
         data="configs/reviews-distilled.toml",
+        source="English reviews of women's clothing, and sentences on fashion (DMASTE)",
         licence="- Women's E-Commerce Clothing Reviews (Kaggle, nicapotato): CC0.\n"
         "- Aspect terms: DMASTE's fashion reviews (ACL 2023), MIT licence.\n"
         "- Taught by a fine-tuned all-MiniLM-L6-v2, Apache-2.0; none of its weights are in here.\n"
@@ -86,7 +89,7 @@ def make(name: str, trained: Path | None) -> None:
     bundle = trained or run / "bundle"
     shelfwise("evaluate", str(bundle), made.data, "--out", str(run))
     licence = f"## Licence\n{made.licence}\n{figures(run / 'metrics.json')}"
-    copy = slim(bundle, PACKAGE / name, metrics=run / "metrics.json", appendix=licence)
+    copy = slim(bundle, PACKAGE / name, metrics=run / "metrics.json", appendix=licence, source=made.source)
     print(f"{copy.label} from {open_bundle(bundle).label}")
 
 

@@ -150,6 +150,22 @@ def test_readiness_asks_the_bundles(api: Any) -> None:
     }
 
 
+def test_readiness_asks_once_a_second_at_most(
+    served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shelfwise.api import models
+
+    asked: list[str] = []
+    monkeypatch.setattr(models, "self_test", lambda model: asked.append(model.name))
+    api = served("reviews")
+    asked.clear()
+    assert [api.get("/health/ready").status_code for _ in range(5)] == [200] * 5
+    assert asked == ["reviews"]
+    monkeypatch.setattr(models, "TEST_AGAIN_S", 0.0)
+    assert api.get("/health/ready").status_code == 200
+    assert asked == ["reviews"] * 2
+
+
 def test_what_is_counted_is_on_the_metrics_page(served: Callable[..., Any]) -> None:
     api = served("reviews")
     api.post("/v1/reviews/analyze", json={"items": [{"text": "good"}, {"text": ""}]})

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from shelfwise.errors import BundleError
 from shelfwise.service.models import OpenModel, Task, open_model, self_test
 
 log = logging.getLogger(__name__)
+TEST_AGAIN_S = 1.0
 
 E = TypeVar("E", bound=Engine)
 Opened = Callable[[Path], OpenModel]
@@ -43,6 +46,8 @@ class Models:
         self._slots: dict[str, _Slot] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._exchange = asyncio.Lock()
+        self._testing = asyncio.Lock()
+        self._tested, self._found = -math.inf, dict[str, str]()
 
     def open(self, paths: Sequence[str]) -> None:
         """Open and test bundles, each FOLDER or NAME=FOLDER; BundleError for one unfit, or a name's twin."""
@@ -108,6 +113,7 @@ class Models:
                 )
             self._slots[name] = _Slot(ENGINES[model.task](model, self._stages))
             self._stages.metrics.model(name, model.bundle.version, model.task)
+            self._tested = -math.inf
             ending = asyncio.create_task(_ended(old))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
@@ -115,7 +121,16 @@ class Models:
             return model
 
     async def test(self) -> dict[str, str]:
-        """Ask every bundle a real question, past its queue; `ok` or what went wrong, by name."""
+        """Ask every bundle a real question, past its queue; `ok` or what went wrong, by name.
+
+        Whoever asks meanwhile, or within `TEST_AGAIN_S`, is told the same, since this needs no key."""
+        async with self._testing:
+            if time.monotonic() - self._tested > TEST_AGAIN_S:
+                self._found = await self._test()
+                self._tested = time.monotonic()
+        return self._found
+
+    async def _test(self) -> dict[str, str]:
         found = {}
         for model in self:
             try:

@@ -18,14 +18,19 @@ from shelfwise.files import without_folders, write_json
 
 DEFAULTS = ("pictures", "reviews")
 """Names of the bundles that a whole installation has."""
+NO_TEST_FIGURES = "- Test figures come from `shelfwise evaluate`, which does not write into the bundle."
+"""A line of model cards, until a copy has these figures."""
 _UNNEEDED = ("journal.jsonl", RANGES)
 
 
-def slim(path: Path, out: Path, *, metrics: Path | None = None, appendix: str = "") -> AnyBundle:
+def slim(
+    path: Path, out: Path, *, metrics: Path | None = None, appendix: str = "", source: str | None = None
+) -> AnyBundle:
     """Write the slim copy of the bundle at `path` to `out`.
 
     `metrics` is what `shelfwise evaluate` wrote and is kept along; `appendix` is Markdown for the end of the
-    model card. BundleError where `out` is the bundle itself, or holds something else."""
+    model card; `source` says what the bundle was trained on, where the name of the data's file does not.
+    BundleError where `out` is the bundle itself, or holds something else."""
     bundle = open_bundle(path)
     if out.exists() and not (out / "bundle.json").exists():
         raise BundleError(f"--slim '{out}' exists and is no bundle: name another folder")
@@ -39,10 +44,14 @@ def slim(path: Path, out: Path, *, metrics: Path | None = None, appendix: str = 
     copied = {name: path / name for name in kept}
     said = {**bundle.meta.info, "slim_of": bundle.meta.info.get("slim_of", bundle.label)}
     left_out = tuple(dict.fromkeys((*bundle.meta.left_out, *left)))
-    info = bundle.meta.model_copy(update={"info": said, "left_out": left_out})
+    info = bundle.meta.model_copy(
+        update={"info": said, "left_out": left_out, "source": source or bundle.meta.source}
+    )
     card = (
         (path / "README.md").read_text(encoding="utf-8") if (path / "README.md").exists() else "# {version}\n"
     )
+    if metrics:
+        card = card.replace(f"{NO_TEST_FIGURES}\n", "")
     card = card.replace(bundle.version, "{version}") + (f"\n{appendix}" if appendix else "")
     config = type(bundle.config).model_validate(without_folders(bundle.config.model_dump(mode="json")))
     with tempfile.TemporaryDirectory(prefix="shelfwise-") as scratch:

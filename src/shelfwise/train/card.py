@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shelfwise.bundle import BundleInfo
+from shelfwise.bundle.serving import NO_TEST_FIGURES
 from shelfwise.config import Config
 
 INT8_LINE = "- In 8 bits"
@@ -37,7 +38,7 @@ def model_card(info: BundleInfo, config: Config) -> str:
         else "- No validation row had a label: the accuracy is unknown and probabilities are not calibrated.",
         *int8_lines(info),
         *_unlike(info),
-        "- Test figures come from `shelfwise evaluate`, which does not write into the bundle.",
+        NO_TEST_FIGURES,
         "",
         "## Limits",
         "- It always answers with one of its classes, whatever the picture shows"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shelfwise.bundle import BundleInfo, TargetInfo
+from shelfwise.bundle.serving import NO_TEST_FIGURES
 from shelfwise.config import ProductsConfig
 from shelfwise.train.card import INT8_LINE
 
@@ -68,7 +69,7 @@ def _figures(info: BundleInfo) -> list[str]:
         + ", ".join(f"{name} {value:.4f}" for name, value in found.items())
         + "."
         for subset, found in validation.items()
-    ] + ["- Test figures come from `shelfwise evaluate`, which does not write into the bundle."]
+    ] + [NO_TEST_FIGURES]
 
 
 def _int8(info: BundleInfo) -> list[str]:

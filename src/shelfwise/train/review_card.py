@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shelfwise.bundle import BundleInfo, ReviewsInfo
+from shelfwise.bundle.serving import NO_TEST_FIGURES
 from shelfwise.config import ReviewsConfig
 from shelfwise.train.card import int8_lines
 
@@ -88,5 +89,5 @@ def _figures(info: BundleInfo, reading: ReviewsInfo) -> list[str]:
         named = ", ".join(f"{name}.onnx {value:.2g}" for name, value in small.items())
         lines.append(f"- In 8 bits, the largest change of a probability on sample reviews: {named}.")
     lines += int8_lines(info)
-    lines.append("- Test figures come from `shelfwise evaluate`, which does not write into the bundle.")
+    lines.append(NO_TEST_FIGURES)
     return lines
