@@ -110,3 +110,18 @@ def test_without_a_bundle_the_packages_own_answer(
     monkeypatch.setattr("shelfwise.service.models.default_bundle", none)
     with pytest.raises(BundleError, match="no default bundle 'pictures'"):
         run(shoe)
+
+
+def test_the_readme_shows_what_the_default_bundles_answer() -> None:
+    root = Path(__file__).resolve().parent.parent.parent
+    lines = (root / "README.md").read_text(encoding="utf-8").splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("$ shelfwise analyze examples/"))
+    shown = lines[at + 1 : lines.index("...", at)]
+    examples = root / "examples"
+    told = run(
+        examples / "pictures/sneaker.png", "--title", "Black sneaker", "--reviews", examples / "reviews.csv"
+    )
+    assert told.stdout.startswith("category  Sneaker 99.")
+    quotes = [line for line in shown if '"' in line]
+    assert len(quotes) == 3
+    assert set(quotes) <= set(told.stdout.splitlines())
