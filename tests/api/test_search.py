@@ -104,6 +104,19 @@ def test_what_cannot_be_asked_is_refused(api: Any, asked: dict[str, Any], status
     assert response.json()["error"]["code"] == code
 
 
+def test_the_pages_lead_to_the_end_of_the_ranking(api: Any) -> None:
+    asked = {"words": "blue dress", "limit": 150, "offset": 0}
+    counts = []
+    while asked["offset"] is not None:
+        found = api.post("/v1/search", json=asked)
+        assert found.status_code == 200, found.text
+        counts.append(len(found.json()["hits"]))
+        asked["offset"] = found.json()["next_offset"]
+    assert counts == [150, 50]
+    refused = api.post("/v1/search", json={"words": "blue dress", "offset": 200}).json()["error"]["message"]
+    assert "no page begins at offset 200" in refused
+
+
 def test_without_an_index_it_is_said(served: Callable[..., Any]) -> None:
     api = served("products")
     for response in (api.post("/v1/search", json={"words": "x"}), api.get("/v1/products/x/picture")):

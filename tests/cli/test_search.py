@@ -60,6 +60,9 @@ def test_a_table_is_indexed_and_searched(run: Run, table: Path, tiny_products_bu
     code, out, _ = run("search", "index", "--like", "p0007", "--limit", 3)
     assert "19 products, by vector" in out
     assert "more: --offset 3" in out
+    code, out, err = run("search", "index", "--like", "p0007", "--limit", 10, "--window", 6)
+    assert (code, "more:" in out) == (0, False)
+    assert "the ranking ends at 6 products; --window ranks more" in err
 
 
 def test_a_bundle_that_learned_from_no_table_reads_one_as_it_is_guessed(
@@ -84,7 +87,7 @@ def test_an_error_names_the_place_and_the_remedy(
         ),
         (("index", "bag", "--filter", "price < 'a'"), "price holds numbers"),
         (("index", "--like", "nobody"), "no product 'nobody' in index 'index'"),
-        (("index", "bag", "--offset", 500), "beyond the window of 200"),
+        (("index", "bag", "--offset", 500), "no page begins at offset 500: 200 products are ranked"),
         (("index", "bag", "--bundle", tiny_bundle), "do not compare"),
         (("nowhere", "bag"), "'nowhere' is no index"),
         (("index", "--image", "missing.png"), "the picture cannot be used"),

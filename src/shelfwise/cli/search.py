@@ -75,6 +75,9 @@ def search(
         print(page.model_dump_json())
     else:
         _tell(page)
+    end = page.offset + len(page.hits)
+    if page.sides and end == window < page.total:
+        print(f"the ranking ends at {window:,} products; --window ranks more", file=sys.stderr)
 
 
 def _warn(searcher: Searcher, words: str | None, alpha: float) -> None:

@@ -114,7 +114,7 @@ class SearchPage(Frozen):
     offset: Count
     hits: tuple[Hit, ...]
     next_offset: int | None = None
-    """Where the next page begins; None where there is none."""
+    """Where the next page begins; None where there is none: a ranking ends at the window, not at `total`."""
     facets: tuple[Facet, ...] = ()
     sides: tuple[Literal["vector", "words"], ...] = ()
     """What the order is from; empty where products are only listed."""
