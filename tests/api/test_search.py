@@ -74,6 +74,7 @@ def test_a_page_is_the_searchers(api: Any, index: Path) -> None:
     expected = Searcher.open(index).search(SearchRequest(words="blue dress", limit=5, explain=True))
     assert [hit["id"] for hit in found.json()["hits"]] == [hit.id for hit in expected.hits]
     assert found.json()["total"] == expected.total
+    assert api.post("/v1/search", json={"words": " "}).json() == api.post("/v1/search", json={}).json()
 
 
 def test_pictures_and_likeness_find_products(api: Any, png: bytes) -> None:

@@ -165,10 +165,10 @@ class OpenedIndex:
         own = None if request.like is None else self._row_of(request.like)
         if own is not None and some.has(own):
             some = _without(some, own)
-        terms = tuple(self.view.postings.known(request.words)) if request.words else ()
+        terms = tuple(self.view.postings.known(request.words)) if request.words is not None else ()
         sides: list[_Side] = []
-        if vector is not None and (request.alpha > 0 or not request.words):
-            weight = request.alpha if request.words else 1.0
+        if vector is not None and (request.alpha > 0 or request.words is None):
+            weight = request.alpha if request.words is not None else 1.0
             sides.append(_Side("vector", self.view.nearest.nearest(vector, some, request.window), weight))
         if request.words is not None and (request.alpha < 1 or vector is None):
             ranked, matched = self.view.postings.matches(terms, some, request.window)

@@ -81,7 +81,7 @@ class Searcher:
         parts = []
         if request.like is not None:
             parts.append(index.vector_of(request.like))
-        if request.image is not None or (request.words and request.words.strip() and request.alpha > 0):
+        if request.image is not None or (request.words is not None and request.alpha > 0):
             asked = self._asked(request, image_root)
             if asked is not None:
                 parts.append(asked)
