@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from small_index import LABEL
 
 from shelfwise.config import CatalogConfig, ColumnMap
 from shelfwise.enrich.index import index_catalog
+from shelfwise.errors import SearchError
 from shelfwise.predict.embedder import open_embedder
 from shelfwise.schema.search import SearchRequest
 from shelfwise.search.index import OpenedIndex
@@ -155,6 +158,24 @@ def test_only_pictures_of_the_catalogues_folder_are_shown(pictured: Any, id: str
     assert response.json()["error"]["code"] == code
     for told in ("passwd", "secret.txt", "above.png", "/"):
         assert id.startswith(("..", "%")) or told not in response.json()["error"]["message"]
+
+
+def test_an_index_of_a_bundle_that_is_nowhere_is_refused_at_the_start(
+    served: Callable[..., Any], index: Path, tmp_path: Path
+) -> None:
+    assert served("pictures", index=str(index)).post("/v1/search", json={"words": "x"}).json()["sides"] == [
+        "vector",
+        "words",
+    ]  # the index remembers where its bundle is
+    moved = shutil.copytree(index, tmp_path / "moved.index")
+    facts = moved / "index.json"
+    known = json.loads(facts.read_text(encoding="utf-8"))
+    facts.write_text(json.dumps({**known, "bundle_path": "/nowhere/bundle"}), encoding="utf-8")
+    assert served("products", index=str(moved)).post("/v1/search", json={"words": "x"}).status_code == 200
+    with pytest.raises(SearchError) as error:
+        served("pictures", index=str(moved))
+    for part in ("moved.index", known["bundle"], "'/nowhere/bundle'", "--bundle", "shelfwise index"):
+        assert part in str(error.value)
 
 
 def test_a_large_picture_is_shown_small(pictured: Any) -> None:

@@ -102,6 +102,19 @@ def test_an_error_names_the_place_and_the_remedy(
     assert "do not compare" in err
 
 
+def test_a_picture_without_the_bundle_names_the_option(
+    run: Run, table: Path, tiny_products_bundle: Path, tmp_path: Path
+) -> None:
+    assert run("index", tiny_products_bundle, table, "--out", "index")[0] == 0
+    facts = tmp_path / "index" / "index.json"
+    facts.write_text(facts.read_text().replace(str(tiny_products_bundle), "/nowhere/bundle"))
+    code, _, err = run("search", "index", "--image", table.parent / "images" / "p0007.png")
+    assert code == 2
+    assert "is not at '/nowhere/bundle'; name it with --bundle" in err
+    code, _, err = run("search", "index", "bag")
+    assert (code, "words alone" in err) == (0, True)
+
+
 def test_failed_rows_are_told_and_exceed_the_budget(
     run: Run, table: Path, tiny_products_bundle: Path
 ) -> None:

@@ -93,8 +93,10 @@ def test_without_its_bundle_words_still_find(folder: Path, tmp_path: Path) -> No
     assert page.sides == ("words",)
     assert page.hits[0].id == "p0001"
     assert searcher.search(SearchRequest(like="p0001")).sides == ("vector",)
-    with pytest.raises(SearchError, match="a picture needs bundle tiny@"):
+    with pytest.raises(SearchError, match="a picture needs bundle tiny@") as error:
         searcher.search(SearchRequest(image=Picture(path="x.png")))
+    assert "gone-products" not in str(error.value)
+    assert "--" not in str(error.value)
 
 
 def test_another_bundle_is_refused_with_both_names(folder: Path, tiny_bundle: Path) -> None:

@@ -95,10 +95,7 @@ class Searcher:
         if self._embedder is None:
             if request.image is None:
                 return None
-            raise SearchError(
-                f"a picture needs bundle {self.facts.bundle}, which is not at '{self.facts.bundle_path}'; "
-                "name it with --bundle"
-            )
+            raise SearchError(f"a picture needs bundle {self.facts.bundle}, which is not open here")
         found = self._embedder.ask(request.words, request.image, image_root)
         if not isinstance(found, NoVector):
             return found
