@@ -102,6 +102,25 @@ def test_an_error_names_the_place_and_the_remedy(
     assert "do not compare" in err
 
 
+def test_a_field_that_is_nearly_all_numbers_is_told(
+    run: Run, table: Path, tiny_products_bundle: Path
+) -> None:
+    text = table.read_text(encoding="utf-8")
+    assert text.count(",15.5") == text.count(",18.5") == 1
+    table.write_text(text.replace(",15.5", ",N/A").replace(",18.5", ",18 EUR"), encoding="utf-8")
+    code, _, err = run("index", tiny_products_bundle, table, "--out", "index")
+    assert code == 0
+    said = "price is taken as text: 18 values are numbers, 1 not, the first '18 EUR' of product 'p0008'"
+    assert said in err
+    assert (
+        said in run("index", tiny_products_bundle, table, "--out", "index")[2]
+    )  # also where nothing changed
+    table.write_text(text.replace(",15.5", ",N/A"), encoding="utf-8")
+    assert "is taken as text" not in run("index", tiny_products_bundle, table, "--out", "index")[2]
+    code, out, _ = run("search", "index", "--filter", "price < 20", "--json", "--limit", 20)
+    assert (code, json.loads(out)["total"]) == (0, 9)
+
+
 def test_a_picture_without_the_bundle_names_the_option(
     run: Run, table: Path, tiny_products_bundle: Path, tmp_path: Path
 ) -> None:
