@@ -48,8 +48,10 @@ def test_another_class_and_another_target_may_be_asked_for(api: Any, product: di
     assert other["answer"] == asked["answer"]
     colour = api.post("/v1/explain", json={"product": product, "target": "colour"}).json()
     assert colour["target"] == "colour"
-    for wrong in ({"target": "nothing"}, {"label": "nothing"}):
-        assert api.post("/v1/explain", json={"product": product, **wrong}).status_code == 422
+    for wrong, named in (({"target": "nothing"}, "target"), ({"label": "nothing"}, "class")):
+        refused = api.post("/v1/explain", json={"product": product, **wrong})
+        assert refused.status_code == 422
+        assert refused.json()["error"]["message"].startswith(f"{named} 'nothing' is none of")
     assert api.post("/v1/explain", json={"product": {}}).status_code == 422
 
 

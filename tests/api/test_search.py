@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from small_index import LABEL
 
 from shelfwise.config import CatalogConfig, ColumnMap
 from shelfwise.enrich.index import index_catalog
+from shelfwise.errors import SearchError
 from shelfwise.predict.embedder import open_embedder
 from shelfwise.schema.search import SearchRequest
 from shelfwise.search.index import OpenedIndex
@@ -74,6 +77,7 @@ def test_a_page_is_the_searchers(api: Any, index: Path) -> None:
     expected = Searcher.open(index).search(SearchRequest(words="blue dress", limit=5, explain=True))
     assert [hit["id"] for hit in found.json()["hits"]] == [hit.id for hit in expected.hits]
     assert found.json()["total"] == expected.total
+    assert api.post("/v1/search", json={"words": " "}).json() == api.post("/v1/search", json={}).json()
 
 
 def test_pictures_and_likeness_find_products(api: Any, png: bytes) -> None:
@@ -102,6 +106,19 @@ def test_what_cannot_be_asked_is_refused(api: Any, asked: dict[str, Any], status
     response = api.post("/v1/search", json=asked)
     assert response.status_code == status, response.text
     assert response.json()["error"]["code"] == code
+
+
+def test_the_pages_lead_to_the_end_of_the_ranking(api: Any) -> None:
+    asked = {"words": "blue dress", "limit": 150, "offset": 0}
+    counts = []
+    while asked["offset"] is not None:
+        found = api.post("/v1/search", json=asked)
+        assert found.status_code == 200, found.text
+        counts.append(len(found.json()["hits"]))
+        asked["offset"] = found.json()["next_offset"]
+    assert counts == [150, 50]
+    refused = api.post("/v1/search", json={"words": "blue dress", "offset": 200}).json()["error"]["message"]
+    assert "no page begins at offset 200" in refused
 
 
 def test_without_an_index_it_is_said(served: Callable[..., Any]) -> None:
@@ -141,6 +158,24 @@ def test_only_pictures_of_the_catalogues_folder_are_shown(pictured: Any, id: str
     assert response.json()["error"]["code"] == code
     for told in ("passwd", "secret.txt", "above.png", "/"):
         assert id.startswith(("..", "%")) or told not in response.json()["error"]["message"]
+
+
+def test_an_index_of_a_bundle_that_is_nowhere_is_refused_at_the_start(
+    served: Callable[..., Any], index: Path, tmp_path: Path
+) -> None:
+    assert served("pictures", index=str(index)).post("/v1/search", json={"words": "x"}).json()["sides"] == [
+        "vector",
+        "words",
+    ]  # the index remembers where its bundle is
+    moved = shutil.copytree(index, tmp_path / "moved.index")
+    facts = moved / "index.json"
+    known = json.loads(facts.read_text(encoding="utf-8"))
+    facts.write_text(json.dumps({**known, "bundle_path": "/nowhere/bundle"}), encoding="utf-8")
+    assert served("products", index=str(moved)).post("/v1/search", json={"words": "x"}).status_code == 200
+    with pytest.raises(SearchError) as error:
+        served("pictures", index=str(moved))
+    for part in ("moved.index", known["bundle"], "'/nowhere/bundle'", "--bundle", "shelfwise index"):
+        assert part in str(error.value)
 
 
 def test_a_large_picture_is_shown_small(pictured: Any) -> None:

@@ -88,6 +88,17 @@ def test_nothing_to_say_is_exit_code_1(tmp_path: Path, tiny_products_bundle: Pat
     assert "HTML page" in told.stdout
 
 
+def test_a_bad_rating_fails_its_own_row(tmp_path: Path, tiny_reviews_bundle: Path) -> None:
+    lines = ["text,rating", '"Lovely colour, but it runs small.",4', '"The seams came apart.",9']
+    (tmp_path / "reviews.csv").write_text("\n".join([*lines, '"I love it.",5']))
+    told = run("--reviews", tmp_path / "reviews.csv", "--bundle", tiny_reviews_bundle, "--json")
+    assert told.exit_code == 0, told.output
+    assert "left out: row 3: rating '9': expected whole stars, 1 to 5" in told.stderr
+    said = json.loads(told.stdout)
+    assert len(said["opinions"]) == 2
+    assert said["reviews"]["given"] == [0, 0, 0, 1, 1]
+
+
 def test_what_is_not_clear_is_refused(shoe: Path, tiny_bundle: Path, tiny_products_bundle: Path) -> None:
     with pytest.raises(DataError, match="name a picture"):
         run()

@@ -11,6 +11,8 @@ import pytest
 from drawn import draw_garment
 
 from shelfwise import cli
+from shelfwise.bundle import slim
+from shelfwise.errors import MissingExtraError
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -72,6 +74,28 @@ def test_a_picture_and_a_review_are_explained_too(
         "explanation.html",
         "explanation.json",
     ]
+
+
+def test_a_copy_for_serving_explains_a_picture_from_its_answers_without_torch(
+    run: Run, tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise MissingExtraError("torch", "train")
+
+    slim(tiny_bundle, tmp_path / "copy")
+    monkeypatch.setattr("shelfwise.cli.explain._need_torch", refuse)
+    code, out, err = run(tmp_path / "copy", "shoe.jpg", "--out", "why")
+    assert (code, err) == (0, "")
+    assert out.startswith("answer     shoe")
+    assert "gradients: the bundle is a copy made for serving" in out
+    assert sorted(path.name for path in (tmp_path / "why").iterdir()) == [
+        *("explanation.html", "explanation.json"),
+        *("picture-1-class-occlusion.png", "picture-1-contrast-occlusion.png"),
+    ]
+    code, out, _ = run(tmp_path / "copy", "shoe.jpg", "--out", "why", "--class", "bag")
+    assert (code, "explained  bag" in out) == (0, True)
+    code, _, err = run(tiny_bundle, "shoe.jpg", "--out", "why")
+    assert (code, "train" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

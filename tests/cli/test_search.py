@@ -60,6 +60,9 @@ def test_a_table_is_indexed_and_searched(run: Run, table: Path, tiny_products_bu
     code, out, _ = run("search", "index", "--like", "p0007", "--limit", 3)
     assert "19 products, by vector" in out
     assert "more: --offset 3" in out
+    code, out, err = run("search", "index", "--like", "p0007", "--limit", 10, "--window", 6)
+    assert (code, "more:" in out) == (0, False)
+    assert "the ranking ends at 6 products; --window ranks more" in err
 
 
 def test_a_bundle_that_learned_from_no_table_reads_one_as_it_is_guessed(
@@ -84,7 +87,7 @@ def test_an_error_names_the_place_and_the_remedy(
         ),
         (("index", "bag", "--filter", "price < 'a'"), "price holds numbers"),
         (("index", "--like", "nobody"), "no product 'nobody' in index 'index'"),
-        (("index", "bag", "--offset", 500), "beyond the window of 200"),
+        (("index", "bag", "--offset", 500), "no page begins at offset 500: 200 products are ranked"),
         (("index", "bag", "--bundle", tiny_bundle), "do not compare"),
         (("nowhere", "bag"), "'nowhere' is no index"),
         (("index", "--image", "missing.png"), "the picture cannot be used"),
@@ -97,6 +100,38 @@ def test_an_error_names_the_place_and_the_remedy(
     code, _, err = run("index", tiny_bundle, table, "--out", "index")
     assert code == 2
     assert "do not compare" in err
+
+
+def test_a_field_that_is_nearly_all_numbers_is_told(
+    run: Run, table: Path, tiny_products_bundle: Path
+) -> None:
+    text = table.read_text(encoding="utf-8")
+    assert text.count(",15.5") == text.count(",18.5") == 1
+    table.write_text(text.replace(",15.5", ",N/A").replace(",18.5", ",18 EUR"), encoding="utf-8")
+    code, _, err = run("index", tiny_products_bundle, table, "--out", "index")
+    assert code == 0
+    said = "price is taken as text: 18 values are numbers, 1 not, the first '18 EUR' of product 'p0008'"
+    assert said in err
+    assert (
+        said in run("index", tiny_products_bundle, table, "--out", "index")[2]
+    )  # also where nothing changed
+    table.write_text(text.replace(",15.5", ",N/A"), encoding="utf-8")
+    assert "is taken as text" not in run("index", tiny_products_bundle, table, "--out", "index")[2]
+    code, out, _ = run("search", "index", "--filter", "price < 20", "--json", "--limit", 20)
+    assert (code, json.loads(out)["total"]) == (0, 9)
+
+
+def test_a_picture_without_the_bundle_names_the_option(
+    run: Run, table: Path, tiny_products_bundle: Path, tmp_path: Path
+) -> None:
+    assert run("index", tiny_products_bundle, table, "--out", "index")[0] == 0
+    facts = tmp_path / "index" / "index.json"
+    facts.write_text(facts.read_text().replace(str(tiny_products_bundle), "/nowhere/bundle"))
+    code, _, err = run("search", "index", "--image", table.parent / "images" / "p0007.png")
+    assert code == 2
+    assert "is not at '/nowhere/bundle'; name it with --bundle" in err
+    code, _, err = run("search", "index", "bag")
+    assert (code, "words alone" in err) == (0, True)
 
 
 def test_failed_rows_are_told_and_exceed_the_budget(

@@ -82,7 +82,7 @@ def test_another_target_and_another_class_can_be_asked_for(
     assert (other.label, other.answer.label) == ("bag", "shoe")
     assert other.rival is not None
     assert other.rival.label == "shoe"
-    with pytest.raises(DataError, match="--target 'size' is none of the bundle's: category, colour"):
+    with pytest.raises(DataError, match="target 'size' is none of the bundle's: category, colour"):
         ProductExplainer(bundle, 1).explain(product(products_table), target="size")
 
 

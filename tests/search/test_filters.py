@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shelfwise.errors import FilterError
-from shelfwise.search.columns import ColumnsBuilder, column_values, folded
+from shelfwise.search.columns import (
+    ColumnsBuilder,
+    OddValue,
+    TextColumn,
+    column_values,
+    folded,
+    odd_value,
+)
 from shelfwise.search.filter_mask import mask_of
 from shelfwise.search.filter_parser import DEEPEST, MOST_VALUES, parse
 from shelfwise.search.filter_tree import Among, And, Compare, Exists, Filter, Not, Or, render
@@ -32,6 +39,29 @@ def columns_of(rows: list[dict[str, object]]):  # type: ignore[no-untyped-def]
 
 
 COLUMNS = columns_of(ROWS)
+
+
+@pytest.mark.parametrize("blank", ["N/A", "na", "-", " none ", "NULL", "", "NaN"])
+def test_blanks_among_numbers_are_missing_and_among_texts_are_texts(blank: str) -> None:
+    rows: list[dict[str, object]] = [{"price": "9.5", "size": "M"}, {"price": blank, "size": blank}]
+    columns = columns_of(rows)
+    assert column_values(columns["price"], 2) == [9.5, None]
+    assert mask_of(parse("not exists(price)"), columns, 2).tolist() == [False, True]
+    assert mask_of(parse("price < 50"), columns, 2).tolist() == [True, False]
+    assert column_values(columns["size"], 2)[0] == "M"
+    assert odd_value(columns["price"]) is None
+    assert odd_value(columns["size"]) is None
+    assert isinstance(columns_of([{"price": blank}])["price"], TextColumn)  # no number at all
+
+
+def test_the_first_odd_value_among_numbers_is_found() -> None:
+    rows: list[dict[str, object]] = [{"price": str(n)} for n in range(30)]
+    rows[3] = {"price": "n/a"}
+    rows[7], rows[9] = {"price": "9,50 EUR"}, {"price": "inf"}
+    found = odd_value(columns_of(rows)["price"])
+    assert found == OddValue(value="9,50 EUR", row=7, numbers=27, texts=2)
+    assert odd_value(columns_of([*rows[:10]])["price"]) is None  # 7 of 9 are not nearly all
+    assert odd_value(columns_of([{"tags": ("1", "x")}] * 20)["tags"]) is None
 
 
 def found(text: str) -> list[int]:
@@ -71,6 +101,7 @@ def test_a_filter_finds_what_it_says(text: str, rows: list[int]) -> None:
 @pytest.mark.parametrize(
     ("text", "position", "why"),
     [
+        ("xyzzy < 50", 0, "no field 'xyzzy'. The fields are: brand, colour, price"),
         ("prise < 50", 0, "no field 'prise'; did you mean price? The fields are: brand, colour, price"),
         ("price < 50 and colour", 21, "after 'colour' expected one of = != < <= > >= in, not the end"),
         ("price < ", 8, "expected a number or a text in quotes, not the end"),

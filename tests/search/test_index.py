@@ -145,8 +145,26 @@ def test_pages_join_without_gap_or_repetition(index: OpenedIndex) -> None:
 
 def test_the_window_is_where_pages_end(index: OpenedIndex) -> None:
     assert index.search(SearchRequest(limit=10, offset=10, window=20), QUERY).next_offset is None
-    with pytest.raises(SearchError, match="beyond the window of 20"):
-        index.search(SearchRequest(limit=10, offset=11, window=20), QUERY)
+    whole = index.search(SearchRequest(limit=20, window=20), QUERY)
+    last = index.search(SearchRequest(limit=10, offset=11, window=20), QUERY)
+    assert (last.hits, last.next_offset) == (whole.hits[11:], None)
+    assert len(index.search(SearchRequest(words="red bag", limit=100, window=20), QUERY).hits) == 20
+    with pytest.raises(SearchError, match="no page begins at offset 20: 20 products are ranked"):
+        index.search(SearchRequest(limit=10, offset=20, window=20), QUERY)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 12, 19, 20, 21])
+@pytest.mark.parametrize(("vector", "words"), [(QUERY, None), (QUERY, "red bag"), (None, "red bag")])
+def test_every_page_that_another_names_can_be_asked(
+    index: OpenedIndex, limit: int, vector: np.ndarray | None, words: str | None
+) -> None:
+    offset: int | None = 0
+    seen: list[str] = []
+    while offset is not None:
+        page = index.search(SearchRequest(words=words, limit=limit, offset=offset, window=20), vector)
+        seen += [hit.id for hit in page.hits]
+        offset = page.next_offset
+    assert seen == ids(index, vector, words=words, limit=20, window=20)
 
 
 def test_with_nothing_to_look_for_products_are_listed(index: OpenedIndex) -> None:

@@ -106,10 +106,12 @@ def test_every_problem_has_its_own_advice() -> None:
             for status in (401, 403, 413, 422, 429, 503, 504, 500)
         ),
         ApiError(404, "no_index", "none"),
+        ApiError(404, "unknown_product", "the index has no product 'x'"),
     ]
     found = [advice_on(problem, "http://here") for problem in kinds]
     assert len({one.title for one in found}) == len(kinds)
     assert [problem.status for problem, one in zip(kinds, found, strict=True) if one.wants_key] == [401, 403]
+    assert [one.grave for one in found[-2:]] == [False, False]
     assert "r1" in next(one for one in found if "(500)" in one.title).text
 
 

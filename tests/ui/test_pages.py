@@ -144,6 +144,20 @@ def test_a_bad_filter_is_told_as_the_api_tells_it(opened: Opened, api_url: str) 
     assert "colr" in told(page)
 
 
+def test_a_page_that_is_an_error_has_a_way_back(opened: Opened, stub: Any) -> None:
+    stub.works()
+    found = {"total": 30, "offset": 0, "hits": [], "next_offset": 12, "index": "b@1#1"}
+    stub.answers["/v1/search"] = (200, {}, found)
+    page = opened(stub.url, "search")
+    stub.refuses("/v1/search", 422, "search")
+    page.button(key="search:after").click().run()
+    assert "This cannot be asked" in told(page)
+    stub.answers["/v1/search"] = (200, {}, found)
+    page.button(key="search:before").click().run()
+    assert not page.exception
+    assert told(page) == ""
+
+
 def test_search_without_an_index_says_what_to_do(opened: Opened, stub: Any) -> None:
     stub.works()
     stub.refuses("/v1/search", 404, "no_index")

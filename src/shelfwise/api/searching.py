@@ -113,12 +113,23 @@ def _check_known(index: OpenedIndex, id: str) -> None:
 def open_searcher(folder: Path, models: Iterable[OpenModel], *, threads: int | None = None) -> Searcher:
     """The index with the open bundle that made its vectors, else with the one that it remembers.
 
-    SearchError where there is no index."""
+    SearchError where there is no index, or its bundle is neither open nor where the index remembers it. An
+    index that remembers no place was made without a bundle: words and likeness answer."""
     index = OpenedIndex.open(folder)
+    served = []
     for model in models:
         if model.bundle.label == index.facts.bundle:
             return Searcher(index, _embedder(model))
-    return Searcher.open(folder, threads=threads)
+        served.append(model.bundle.label)
+    searcher = Searcher.open(folder, threads=threads)
+    facts = index.facts
+    if not searcher.embeds and facts.bundle_path is not None:
+        raise SearchError(
+            f"index '{folder}' was made by bundle {facts.bundle}, which is neither served "
+            f"({', '.join(served)}) nor at '{facts.bundle_path}' any more: serve it, too (--bundle FOLDER), "
+            "or make an index by one that is: shelfwise index BUNDLE CATALOG --out NEW"
+        )
+    return searcher
 
 
 def _embedder(model: OpenModel) -> Embedder:

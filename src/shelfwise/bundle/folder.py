@@ -98,9 +98,14 @@ class AnyBundle:
         return self.meta.temperature
 
     @property
+    def has_weights(self) -> bool:
+        """Whether it is more than a copy made for serving."""
+        return WEIGHTS not in self.meta.left_out
+
+    @property
     def weights(self) -> Path:
         """The file of weights; BundleError where the bundle is a copy made for serving, without them."""
-        if WEIGHTS in self.meta.left_out:
+        if not self.has_weights:
             raise BundleError(
                 f"bundle '{self.path}' was made for serving, without {WEIGHTS}: for training on, exporting "
                 f"and torch use the whole one, {self.meta.info.get('slim_of', 'which it was made from')}"

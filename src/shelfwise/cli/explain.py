@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shelfwise.explain.result import Explained
     from shelfwise.schema.explanation import Explanation
 
+NO_WEIGHTS = "the bundle is a copy made for serving, without the weights that gradients are taken in"
 TOP_WORDS = 5
 NEAREST = 3
 
@@ -95,11 +96,21 @@ def _picture(
     if len(files) != 1:
         raise DataError(f"'{bundle.path}' is a pictures bundle: name one picture, not {len(files)}")
     _one_target(bundle.meta.target, target)
+    from shelfwise.schema import Picture, Product
+
+    picture = Picture(path=files[0])
+    if not bundle.has_weights:
+        from shelfwise.explain.served import picture_by_answers
+        from shelfwise.predict import Predictor
+        from shelfwise.predict.onnx_backend import OnnxBackend
+
+        predictor = Predictor(bundle, OnnxBackend(bundle, threads))
+        product = Product(id=files[0], images=(picture,))
+        return picture_by_answers(predictor, product, label=class_, no_gradients=NO_WEIGHTS)
     _need_torch()
     from shelfwise.explain.picture import explain_picture
-    from shelfwise.schema import Picture
 
-    return explain_picture(bundle, Picture(path=files[0]), label=class_, threads=threads)
+    return explain_picture(bundle, picture, label=class_, threads=threads)
 
 
 def _review(
@@ -125,7 +136,7 @@ def _review(
 
 def _one_target(there: str, asked: str | None) -> None:
     if asked not in (None, there):
-        raise DataError(f"--target '{asked}' is none of the bundle's: {there}")
+        raise DataError(f"target '{asked}' is none of the bundle's: {there}")
 
 
 def _need_torch() -> None:

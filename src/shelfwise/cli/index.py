@@ -53,6 +53,7 @@ def index(
     with _progress() as watch:
         counts, facts = index_catalog(embedder, config, out, delete_missing=delete_missing, watch=watch)
     _tell(counts, facts, out)
+    _tell_odd(out)
     if duplicates is not None:
         from shelfwise.enrich.duplicates import list_duplicates
 
@@ -87,6 +88,23 @@ def _tell(counts: IndexCounts, facts: IndexFacts, out: Path) -> None:
     print(f"search is approximate, {facts.reach:,} products scored; recall@10 against exact search:")
     for name, value in facts.recall.items():
         print(f"  {name:<12} {value:.3f}")
+
+
+def _tell_odd(out: Path) -> None:
+    """Fields that one value more or less keeps from being numbers: `price < 50` is refused then."""
+    from shelfwise.search.columns import odd_value
+    from shelfwise.search.index import OpenedIndex
+
+    view = OpenedIndex.open(out).view
+    for name, column in view.columns.items():
+        odd = odd_value(column)
+        if odd is not None:
+            print(
+                f"{name} is taken as text: {odd.numbers:,} values are numbers, {odd.texts:,} not, "
+                f"the first '{odd.value}' of product '{view.products.row(odd.row)['id']}'; "
+                "mend or empty it to order by < and >",
+                file=sys.stderr,
+            )
 
 
 @contextmanager

@@ -55,6 +55,8 @@ def search(
     if words is not None and len(words) > 2_000:
         raise SearchError(f"the words have {len(words):,} characters; at most 2,000 are read")
     searcher = Searcher.open(index, bundle, threads=threads)
+    if image is not None and not searcher.embeds:
+        raise SearchError(f"a picture needs its bundle: {_where(searcher)}")
     names = tuple(name.strip() for name in (facets or "").split(",") if name.strip())
     request = SearchRequest(
         words=words,
@@ -75,20 +77,25 @@ def search(
         print(page.model_dump_json())
     else:
         _tell(page)
+    end = page.offset + len(page.hits)
+    if page.sides and end == window < page.total:
+        print(f"the ranking ends at {window:,} products; --window ranks more", file=sys.stderr)
 
 
 def _warn(searcher: Searcher, words: str | None, alpha: float) -> None:
     """What a person should know who reads the page."""
-    facts = searcher.facts
     if not searcher.embeds and words and alpha > 0:
-        print(
-            f"words alone: bundle {facts.bundle} is not at '{facts.bundle_path}'; name it with --bundle",
-            file=sys.stderr,
-        )
+        print(f"words alone: {_where(searcher)}", file=sys.stderr)
     if searcher.index.unfinished:
         print(
             "a later `shelfwise index` has not ended: run it again to find what it took in", file=sys.stderr
         )
+
+
+def _where(searcher: Searcher) -> str:
+    """What is missing where there is no bundle, and how to mend it."""
+    facts = searcher.facts
+    return f"bundle {facts.bundle} is not at '{facts.bundle_path}'; name it with --bundle"
 
 
 def _tell(page: SearchPage) -> None:

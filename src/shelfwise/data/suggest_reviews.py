@@ -123,12 +123,14 @@ def _bare(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def _mostly(parse: Callable[[Any, str], object]) -> Callable[[ColumnSummary], bool]:
-    """Whether nearly all filled cells can be parsed: the others are bad rows, not another kind of column."""
+def _mostly(parse: Callable[[Any, str], object], *, spared: int = 0) -> Callable[[ColumnSummary], bool]:
+    """Whether nearly all filled cells, or all but `spared`, can be parsed: the others are bad rows, not
+    another kind of column."""
 
     def fits(column: ColumnSummary) -> bool:
         good = sum(count for value, count in column.values.items() if _parses(parse, value, column.name))
-        return good > 0 and good >= _NEARLY_ALL * column.values.total()
+        total = column.values.total()
+        return good > 0 and good >= min(_NEARLY_ALL * total, total - spared)
 
     return fits
 
@@ -148,7 +150,7 @@ def _always(_column: ColumnSummary) -> bool:
 
 
 _FITS: dict[str, Any] = {
-    "rating": _mostly(stars_of),
+    "rating": _mostly(stars_of, spared=1),  # a short file has more than a tenth bad by one slip
     "recommended": _mostly(yes_or_no),
     "constructed": _mostly(yes_or_no),
     "time": lambda column: column.kind in ("number", "date") or _is_time(column),

@@ -77,7 +77,7 @@ def chosen_target(predictor: ProductPredictor, target: str | None) -> str:
     """The target, by default the main one; DataError for one that the bundle has not learned."""
     targets = predictor.bundle.reading.targets
     if target is not None and target not in targets:
-        raise DataError(f"--target '{target}' is none of the bundle's: {', '.join(targets)}")
+        raise DataError(f"target '{target}' is none of the bundle's: {', '.join(targets)}")
     return target or next(iter(targets))
 
 

@@ -80,13 +80,13 @@ def class_number(paths: Sequence[tuple[str, ...]], name: str) -> int:
             return found[0]
         if found:
             listed = ", ".join(f"'{_path(paths[k])}'" for k in found)
-            raise DataError(f"--class '{name}' is more than one class: name the whole path, one of {listed}")
+            raise DataError(f"class '{name}' is more than one class: name the whole path, one of {listed}")
     names = list(dict.fromkeys(_last(path) for path in paths))
     folded = {one.casefold(): one for one in names}
     close = [folded[one] for one in get_close_matches(wanted, folded, n=_SHOWN, cutoff=0.4)]
     shown = close or names[:_SHOWN]
     some = f"{'did you mean' if close else 'such as'} " + " or ".join(f"'{one}'" for one in shown)
-    raise DataError(f"--class '{name}' is none of the {len(paths)} classes; {some}")
+    raise DataError(f"class '{name}' is none of the {len(paths)} classes; {some}")
 
 
 def _path(path: tuple[str, ...]) -> str:

@@ -18,11 +18,11 @@ from shelfwise.explain.asked_picture import AskedPicture
 from shelfwise.explain.by_answers import explain_by_answers
 from shelfwise.explain.neighbours import known_products
 from shelfwise.explain.question import Question
-from shelfwise.explain.result import MapCollector
+from shelfwise.explain.result import Explained, MapCollector
 from shelfwise.predict.predictor import Predictor
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Product
-from shelfwise.schema.explanation import ExplainedPicture, Explanation, PictureMap
+from shelfwise.schema.explanation import ExplainedPicture, Explanation
 
 UNIT = "nats when blanked"
 ATTENTION = "attention and gradients are told by `shelfwise explain`"
@@ -45,7 +45,10 @@ class ServedExplainer:
         DataError where nothing can be said of the product, or there is no such target or class."""
         if isinstance(self._predictor, ProductPredictor):
             return self._of_product(self._predictor, product, target, label)
-        return _of_picture(self._predictor, product, target, label)
+        meta = self._predictor.bundle.meta
+        if target not in (None, meta.target):
+            raise DataError(f"target '{target}' is none of the bundle's: {meta.target}")
+        return picture_by_answers(self._predictor, product, label=label).explanation
 
     def _of_product(
         self, predictor: ProductPredictor, product: Product, target: str | None, label: str | None
@@ -66,7 +69,9 @@ class ServedExplainer:
         pictures = tuple(
             ExplainedPicture(
                 name=f"picture {number + 1}",
-                maps=_maps(partial(asked.of_pictures, number), question, pixels, asked.background, number),
+                maps=tuple(
+                    _maps(partial(asked.of_pictures, number), question, pixels, asked.background, number).said
+                ),
             )
             for number, pixels in enumerate(asked.pixels)
         )
@@ -74,27 +79,29 @@ class ServedExplainer:
         return explanation.model_copy(update={"pictures": pictures, "methods": methods, "missing": missing})
 
 
-def _of_picture(predictor: Predictor, product: Product, target: str | None, label: str | None) -> Explanation:
-    bundle = predictor.bundle
-    if target not in (None, bundle.meta.target):
-        raise DataError(f"target '{target}' is none of the bundle's: {bundle.meta.target}")
+def picture_by_answers(
+    predictor: Predictor, product: Product, *, label: str | None = None, no_gradients: str = ATTENTION
+) -> Explained:
+    """Why a pictures bundle says a class of the product's first usable picture, with the maps to draw.
+
+    `no_gradients` says why there are none. DataError where the picture cannot be used, or there is no such
+    class."""
     asked = AskedPicture(predictor, product, Path(), label)
-    told = _maps(asked.ask, asked.question, asked.pixels, asked.background, 0)
+    maps = _maps(asked.ask, asked.question, asked.pixels, asked.background, 0)
     names = ("modalities", "words", "attention", "neighbours")
-    return asked.explanation(
-        pictures=(ExplainedPicture(name="picture 1", maps=told),),
-        missing={**dict.fromkeys(names, ONE_PICTURE), "gradients": ATTENTION},
+    explanation = asked.explanation(
+        pictures=(ExplainedPicture(name="picture 1", maps=tuple(maps.said)),),
+        missing={**dict.fromkeys(names, ONE_PICTURE), "gradients": no_gradients},
         methods=(occlusion.METHOD,),
     )
+    return Explained(explanation, (asked.pixels,), maps.drawn)
 
 
-def _maps(
-    ask: object, question: Question, pixels: np.ndarray, background: int, number: int
-) -> tuple[PictureMap, ...]:
+def _maps(ask: object, question: Question, pixels: np.ndarray, background: int, number: int) -> MapCollector:
     """Where the class is seen, and where it is rather than its rival."""
     asks = ["class"] if question.rival is None else ["class", "contrast"]
     judges = [question.value, *([] if question.rival is None else [question.contrast])]
     found = MapCollector(number)
     for kind, values in zip(asks, occlusion.occlusion(ask, judges, pixels, background), strict=True):  # type: ignore[arg-type]
         found.add(occlusion.METHOD.name, kind, values, UNIT)
-    return tuple(found.said)
+    return found

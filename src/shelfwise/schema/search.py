@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shelfwise.schema import FieldValue, Frozen, Picture
 
@@ -16,6 +16,7 @@ class SearchRequest(Frozen):
     """One search by words, a picture, a product's id, or several of them; by nothing it lists products."""
 
     words: Annotated[str, Field(max_length=2_000)] | None = None
+    """None where they are empty or blank: that is nothing to look for."""
     image: Picture | None = None
     like: str | None = None
     """Id of a product in the index; it is not found itself."""
@@ -32,6 +33,11 @@ class SearchRequest(Frozen):
     window: Annotated[int, Field(ge=1, le=10_000)] = 200
     """How many of each side are ranked; pages end there."""
     explain: bool = False
+
+    @field_validator("words")
+    @classmethod
+    def _blank_is_none(cls, words: str | None) -> str | None:
+        return words if words and words.strip() else None
 
 
 class Span(Frozen):
@@ -114,7 +120,7 @@ class SearchPage(Frozen):
     offset: Count
     hits: tuple[Hit, ...]
     next_offset: int | None = None
-    """Where the next page begins; None where there is none."""
+    """Where the next page begins; None where there is none: a ranking ends at the window, not at `total`."""
     facets: tuple[Facet, ...] = ()
     sides: tuple[Literal["vector", "words"], ...] = ()
     """What the order is from; empty where products are only listed."""

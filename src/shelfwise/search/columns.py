@@ -1,13 +1,14 @@
 """The fields of products as columns of numbers, texts or several texts; filters and facets read these.
 
 N products, M values of all of them. A field whose every value is a number (as `number_of` reads it, since a
-CSV file has numbers as text) is one of numbers; a field with a list is one of several texts; any other of
-texts.
+CSV file has numbers as text) is one of numbers, where `n/a` and its like are no values; a field with a list
+is one of several texts; any other of texts.
 """
 
 from __future__ import annotations
 
 import math
+import operator
 import unicodedata
 from array import array
 from collections import defaultdict
@@ -51,6 +52,22 @@ class TextColumn:
         return dict(found)
 
 
+@dataclass(frozen=True)
+class OddValue:
+    """A text in a field that is nearly all numbers, and so one of texts."""
+
+    value: str
+    row: int
+    """The first product that has it."""
+    numbers: int
+    """Products with a number there."""
+    texts: int
+    """Products with a text there, those without a value left out."""
+
+
+BLANKS = frozenset({"", "-", "--", "n/a", "na", "n.a.", "nan", "none", "null"})
+"""What shops write where a number is missing, folded."""
+NEARLY_ALL = 0.9
 Column = NumberColumn | TextColumn
 Columns = dict[str, Column]
 
@@ -108,8 +125,9 @@ class _Field:
     def column(self, place: Int64[ndarray, "N"]) -> Column:
         owners = place[np.frombuffer(self._owners, np.int32)] if self._owners else np.zeros(0, np.int64)
         codes = np.frombuffer(self._codes, np.int32) if self._codes else np.zeros(0, np.int32)
-        numbers = [number_of(value) for value in self._values]
-        if numbers and not self._several and all(n is not None and math.isfinite(n) for n in numbers):
+        numbers = [_number(value) for value in self._values]
+        blank = [_is_blank(value) for value in self._values]
+        if not self._several and not all(blank) and all(map(operator.or_, np.isfinite(numbers), blank)):
             column = np.full(len(place), np.nan)
             column[owners] = np.array(numbers, np.float64)[codes]
             return NumberColumn(column)
@@ -124,6 +142,31 @@ class _Field:
             tuple(distinct),
             self._several,
         )
+
+
+def odd_value(column: Column) -> OddValue | None:
+    """What makes a field one of texts that is nearly all numbers; None for any other field."""
+    if isinstance(column, NumberColumn) or column.several or not len(column.owners):
+        return None
+    count = np.bincount(column.codes, minlength=len(column.values))
+    blank = np.array([_is_blank(value) for value in column.values])
+    finite = np.isfinite([_number(value) for value in column.values])
+    odd = ~finite & ~blank
+    numbers, texts = int(count[finite].sum()), int(count[odd].sum())
+    if not texts or numbers < NEARLY_ALL * (numbers + texts):
+        return None
+    first = int(np.flatnonzero(odd[column.codes])[0])
+    return OddValue(column.values[column.codes[first]], int(column.owners[first]), numbers, texts)
+
+
+def _number(value: str | float) -> float:
+    """The number; NaN where the value is none."""
+    number = number_of(value)
+    return math.nan if number is None else number
+
+
+def _is_blank(value: str | float) -> bool:
+    return isinstance(value, str) and folded(value) in BLANKS
 
 
 def column_values(column: Column, rows: int) -> Sequence[FieldValue]:

@@ -104,7 +104,7 @@ def unknown_field(name: str, columns: Columns) -> str:
     """What to say of a field that there is not: the likeliest one, and those that there are."""
     lower = {known.lower(): known for known in columns}
     near = get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
-    hint = f"; did you mean {render_name(lower[near[0]])}?" if near else ""
+    hint = f"; did you mean {render_name(lower[near[0]])}?" if near else "."
     names = sorted(columns)
     listed = ", ".join(map(render_name, names[:_LISTED])) or "none"
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""

@@ -153,10 +153,10 @@ class OpenedIndex:
             if name not in self.view.columns:
                 raise SearchError(f"facets: {unknown_field(name, self.view.columns)}")
         ranked = vector is not None or request.words is not None
-        if ranked and request.offset + request.limit > request.window:
+        if ranked and request.offset >= request.window:
             raise SearchError(
-                f"offset {request.offset} and limit {request.limit} go beyond the window of {request.window} "
-                "products that are ranked; ask with a larger window, or narrow the filter"
+                f"no page begins at offset {request.offset}: {request.window} products are ranked "
+                "(the window); begin before its end, or narrow the filter"
             )
 
     def _find(self, request: SearchRequest, vector: Vector | None) -> _Found:
@@ -165,10 +165,10 @@ class OpenedIndex:
         own = None if request.like is None else self._row_of(request.like)
         if own is not None and some.has(own):
             some = _without(some, own)
-        terms = tuple(self.view.postings.known(request.words)) if request.words else ()
+        terms = tuple(self.view.postings.known(request.words)) if request.words is not None else ()
         sides: list[_Side] = []
-        if vector is not None and (request.alpha > 0 or not request.words):
-            weight = request.alpha if request.words else 1.0
+        if vector is not None and (request.alpha > 0 or request.words is None):
+            weight = request.alpha if request.words is not None else 1.0
             sides.append(_Side("vector", self.view.nearest.nearest(vector, some, request.window), weight))
         if request.words is not None and (request.alpha < 1 or vector is None):
             ranked, matched = self.view.postings.matches(terms, some, request.window)
@@ -182,11 +182,12 @@ class OpenedIndex:
         return _Found(ranking, some, tuple(sides), terms)
 
     def _page(self, found: _Found, request: SearchRequest) -> tuple[ndarray, ndarray]:
-        """Rows and scores of the page."""
+        """Rows and scores of the page; of a ranking, as far as the window goes."""
         start, stop = request.offset, request.offset + request.limit
         if found.ranking is None:
             rows = found.within.rows[start:stop]
             return rows, np.zeros(len(rows))
+        stop = min(stop, request.window)
         return found.ranking.rows[start:stop], found.ranking.scores[start:stop]
 
     def _next(self, found: _Found, request: SearchRequest) -> int | None:

@@ -81,7 +81,7 @@ class Searcher:
         parts = []
         if request.like is not None:
             parts.append(index.vector_of(request.like))
-        if request.image is not None or (request.words and request.words.strip() and request.alpha > 0):
+        if request.image is not None or (request.words is not None and request.alpha > 0):
             asked = self._asked(request, image_root)
             if asked is not None:
                 parts.append(asked)
@@ -95,10 +95,7 @@ class Searcher:
         if self._embedder is None:
             if request.image is None:
                 return None
-            raise SearchError(
-                f"a picture needs bundle {self.facts.bundle}, which is not at '{self.facts.bundle_path}'; "
-                "name it with --bundle"
-            )
+            raise SearchError(f"a picture needs bundle {self.facts.bundle}, which is not open here")
         found = self._embedder.ask(request.words, request.image, image_root)
         if not isinstance(found, NoVector):
             return found

@@ -48,6 +48,8 @@ def advice_on(problem: ApiError, base: str) -> Advice:
             return Advice("This key may not do that", message, again=False, wants_key=True)
         case 404, "no_index":
             return Advice("There is no index to search in", message, again=False, grave=False)
+        case 404, "unknown_product":
+            return Advice("No product has this id", message, again=False, grave=False)
         case 413, _:
             return Advice(
                 "Too large",

@@ -42,6 +42,8 @@ def page() -> None:
     found = told("search", api.search, api, waiting="Searching …")
     if found is not None:
         draw_hits(found, api, paths)
+    _pages(found)
+    if found is not None:
         _more(found)
 
 
@@ -130,16 +132,22 @@ def _counted(counts: dict[str, int]) -> Callable[[str], str]:
     return lambda value: f"{value} ({counts[value]:,})"
 
 
-def _more(found: SearchPage) -> None:
-    """Further pages, and what one of these products is like."""
+def _pages(found: SearchPage | None) -> None:
+    """The pages beside this one; the way back also where this one is an error."""
     asked: GivenSearch = kept_question("search")
     before, after = st.columns(2)
     if asked.offset and before.button("Previous page", key="search:before", width="stretch"):
         ask("search", asked.model_copy(update={"offset": max(0, asked.offset - PER_PAGE)}))
         st.rerun()
-    if found.next_offset is not None and after.button("Next page", key="search:after", width="stretch"):
-        ask("search", asked.model_copy(update={"offset": found.next_offset}))
+    further = None if found is None else found.next_offset
+    if further is not None and after.button("Next page", key="search:after", width="stretch"):
+        ask("search", asked.model_copy(update={"offset": further}))
         st.rerun()
+
+
+def _more(found: SearchPage) -> None:
+    """What one of these products is like."""
+    asked: GivenSearch = kept_question("search")
     titles = {hit.id: hit.title or hit.id for hit in found.hits}
     if not titles:
         return
