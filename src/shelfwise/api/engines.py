@@ -31,8 +31,6 @@ from shelfwise.service.models import OpenModel
 SMALL = 4096
 """Bytes of a PNG or JPEG that is decoded at once: neither can hold more than a few megabytes of pixels."""
 _PLAIN = (b"\x89PNG", b"\xff\xd8\xff")
-WORD_CHARACTERS = 6
-"""Characters of a text for each unit of its cost in a batch."""
 
 T = TypeVar("T")
 In = TypeVar("In")
