@@ -116,10 +116,8 @@ def whole_at_once(values: np.ndarray) -> np.ndarray:
     """What `16_bit` means: by the full range of the format, rounded."""
     wide = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
     peak = float(wide.max(initial=0.0))
-    if values.dtype.kind == "f":
-        full = max(1.0, peak)
-    else:
-        full = 65535.0 if peak <= 65535 else 2.0**31 - 1
+    of_format = 65535.0 if peak <= 65535 else 2.0**31 - 1
+    full = max(1.0, peak) if values.dtype.kind == "f" else of_format
     return np.rint(np.clip(wide / full, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 

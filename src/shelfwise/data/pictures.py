@@ -78,6 +78,10 @@ class DecodedPicture:
     """sha256 of the encoded file, by which identical files are found."""
 
 
+class LargePictureError(Exception):
+    """A picture has more pixels than the caller wants to decode where it is; nothing is decoded yet."""
+
+
 class _StrictPillow:
     """While any thread is inside, Pillow refuses truncated files and keeps its warnings to itself.
 
@@ -115,19 +119,27 @@ STRICT = _StrictPillow()
 
 
 def decode(
-    source: bytes | Path, *, max_pixels: int = 64_000_000, min_side: int = 8, target_side: int | None = None
+    source: bytes | Path,
+    *,
+    max_pixels: int = 64_000_000,
+    min_side: int = 8,
+    target_side: int | None = None,
+    at_once: int | None = None,
 ) -> DecodedPicture:
     """The first frame of an encoded picture, upright, without alpha, as 8-bit RGB or grey.
 
     The size is checked in the header, before any pixel is decoded. With `target_side` a JPEG may come at
     half, a quarter or an eighth of its size, never with both sides below the target. Transparent
     pixels become white; 16-bit values are scaled. Raises PictureError, and nothing else, for bad content.
-    Safe to call from several threads."""
+    A good header with more than `at_once` pixels is a LargePictureError: whoever shares a thread with others
+    can decode elsewhere. Safe to call from several threads."""
     data = _read(source, limit=max_pixels * _WIDEST_PIXEL + 2**20)
     with STRICT:
         picture = _open(data)
         _check_size(picture.size, max_pixels=max_pixels, min_side=min_side)
         size, mode = picture.size, picture.mode
+        if at_once is not None and size[0] * size[1] > at_once:
+            raise LargePictureError
         try:
             found = _oddities(picture)
             if target_side is not None:
@@ -259,10 +271,8 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I;16"):
         return _by_strips(picture, "L", lambda strip: Image.fromarray(_OF_16_BITS[np.asarray(strip)]))
     peak = max(float(_wide(strip).max(initial=0.0)) for strip, _ in _strips(picture))
-    if picture.mode == "F":
-        full = max(1.0, peak)
-    else:
-        full = 65535.0 if peak <= 65535 else 2.0**31 - 1
+    of_format = 65535.0 if peak <= 65535 else 2.0**31 - 1
+    full = max(1.0, peak) if picture.mode == "F" else of_format
     return _by_strips(picture, "L", lambda strip: Image.fromarray(_scaled(_wide(strip), full)))
 
 
