@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from shelfwise.predict.predictor import Predictor
 from shelfwise.predict.products import ProductPredictor
-from shelfwise.schema import Picture, Product
+from shelfwise.schema import Picture, Prediction, Product
 
 
 @pytest.fixture
@@ -92,6 +93,44 @@ def test_a_hostile_item_never_fails_its_neighbours(api: Any, data: str) -> None:
     assert found["items"][5]["missing"]["category"] == "neither a picture nor a title was given"
     many = api.post("/v1/classify", json={"items": items}).json()
     assert [item["status"] for item in many["items"]] == ["ok", "failed", "failed", "failed", "ok", "failed"]
+
+
+@pytest.mark.parametrize("task", ["pictures", "products"])
+def test_a_picture_that_cannot_be_used_is_skipped_and_named_by_every_face(
+    served: Callable[..., Any], png: bytes, data: str, bundles: dict[str, Path], task: str
+) -> None:
+    cut = png[: len(png) // 2]
+    product = Product(id="p", images=(Picture(data=cut), Picture(data=png)))
+    predictor = (ProductPredictor if task == "products" else Predictor).load(bundles[task])
+    (expected,) = predictor.predict([product], image_root=Path())
+    assert expected.warnings == ("picture_skipped",)
+    api = served(task)
+    for bad in (base64.b64encode(cut).decode(), "!"):
+        given = {"id": "p", "pictures": [{"data": bad}, {"data": data}]}
+        found = api.post("/v1/classify", json=given).json()
+        (one,) = api.post("/v1/classify", json={"items": [given]}).json()["items"]
+        analysis = api.post("/v1/products/analyze", json=given).json()
+        for answer in (found, one, analysis):
+            assert answer["warnings"] == ["picture_skipped"], answer
+        assert found["label"] == one["label"] == analysis["category"]["labels"][-1]
+    if task == "pictures":
+        assert isinstance(expected, Prediction)
+        assert found["label"] == expected.label
+
+
+@pytest.mark.parametrize("path", ["/v1/classify"])
+def test_a_title_does_not_hide_what_is_wrong_with_the_only_picture(
+    served: Callable[..., Any], path: str
+) -> None:
+    given = {"title": "blue dress", "pictures": [{"data": "!"}]}
+    asked = {"product": given} if path == "/v1/explain" else given
+    refused = served("pictures").post(path, json=asked)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["message"] == "its data is not base64"
+    assert refused.json()["error"]["field"].endswith("pictures")
+    answered = served("products").post(path, json=asked)
+    assert answered.status_code == 200
+    assert answered.json()["warnings"] == ["picture_skipped"]
 
 
 @pytest.mark.parametrize(
