@@ -110,15 +110,16 @@ def test_a_picture_that_cannot_be_used_is_skipped_and_named_by_every_face(
         found = api.post("/v1/classify", json=given).json()
         (one,) = api.post("/v1/classify", json={"items": [given]}).json()["items"]
         analysis = api.post("/v1/products/analyze", json=given).json()
-        for answer in (found, one, analysis):
+        explained = api.post("/v1/explain", json={"product": given}).json()
+        for answer in (found, one, analysis, explained):
             assert answer["warnings"] == ["picture_skipped"], answer
-        assert found["label"] == one["label"] == analysis["category"]["labels"][-1]
+        assert found["label"] == one["label"] == analysis["category"]["labels"][-1] == explained["label"]
     if task == "pictures":
         assert isinstance(expected, Prediction)
         assert found["label"] == expected.label
 
 
-@pytest.mark.parametrize("path", ["/v1/classify"])
+@pytest.mark.parametrize("path", ["/v1/classify", "/v1/explain"])
 def test_a_title_does_not_hide_what_is_wrong_with_the_only_picture(
     served: Callable[..., Any], path: str
 ) -> None:

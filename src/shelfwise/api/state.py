@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
 
 import orjson
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
 
 from shelfwise.api.asking import Asking
+from shelfwise.api.explaining import Explaining
 from shelfwise.api.guard import Call
 from shelfwise.api.metrics import Metrics
 from shelfwise.api.models import Models
@@ -34,8 +35,7 @@ class Server:
     searching: Searching | None = None
     """Where an index is open."""
     draining: bool = False
-    explaining: int = 0
-    """Explanations that are being made."""
+    explaining: Explaining = field(default_factory=Explaining)
 
 
 async def server_of(request: Request) -> Server:  # a plain function would be called in a thread
