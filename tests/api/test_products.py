@@ -72,6 +72,9 @@ def test_reviews_are_part_of_an_analysis(api: Any) -> None:
     assert found["known"] == ["text"]
     assert (found["reviews"]["reviews"], found["reviews"]["failed"]) == (2, 1)
     assert [opinion["status"] for opinion in found["opinions"]] == ["ok", "ok", "failed"]
+    empty = api.post("/v1/products/analyze", json={"reviews": [{"text": ""}, {"text": " "}]}).json()
+    assert (empty["status"], empty["error_kind"]) == ("failed", "empty_text")
+    assert empty["error"].startswith("none of its 2 reviews can be used; the first: ")
 
 
 def test_a_hostile_item_never_fails_its_neighbours(api: Any, data: str) -> None:
