@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
@@ -36,6 +37,11 @@ class Server:
     """Where an index is open."""
     draining: bool = False
     explaining: Explaining = field(default_factory=Explaining)
+
+    def turns(self) -> asyncio.Semaphore:
+        """How many items of one request are worked on or wait at a time: two batches, never a whole queue."""
+        limits = self.config.limits
+        return asyncio.Semaphore(max(1, min(2 * limits.batch, limits.queue // 2)))
 
 
 async def server_of(request: Request) -> Server:  # a plain function would be called in a thread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -13,6 +14,7 @@ from shelfwise.api.forms import read_form
 from shelfwise.api.items import as_problem, each
 from shelfwise.api.models import as_reviews
 from shelfwise.api.problems import RequestError
+from shelfwise.api.reviewing import reviewed
 from shelfwise.api.state import Here, Json, Server, answers, call_of, here_of, model_json, parsed
 from shelfwise.errors import PictureError
 from shelfwise.schema import Frozen, Picture, Prediction, Product, ProductAnswer, Review, ReviewPrediction
@@ -64,12 +66,13 @@ async def analyze(
     """Category, attributes and buyers' opinions of a product, or of each of several."""
     chosen = here.models.name_for(("products", "pictures"), model)
     if isinstance(asked, GivenProduct):
-        found = await _analysis(here, asked, chosen, top)
+        found = await _analysis(here, asked, chosen, top, here.turns())
         _count(here, found)
         return model_json(found)
     here.asking.check_items(len(asked.items))
     call_of(request).charge(len(asked.items))
-    told = await each([_analysis(here, one, chosen, top) for one in asked.items])
+    turns = here.turns()
+    told = await each(lambda one: _analysis(here, one, chosen, top, turns), asked.items)
     items = tuple(
         Analysis(id=one.id, status="failed", error=answer.message, error_kind=answer.code)
         if isinstance(answer, RequestError)
@@ -178,7 +181,7 @@ async def _classify_many(
     async def one(given: GivenProduct) -> Classified:
         return _classified(await _answer(here, await here.asking.product(given), chosen, top))
 
-    told = await each([one(given) for given in asked.items])
+    told = await each(one, asked.items, here.turns())
     items = tuple(
         Classified(id=given.id, status="failed", error=answer.message, error_kind=answer.code)
         if isinstance(answer, RequestError)
@@ -191,29 +194,30 @@ async def _classify_many(
     return model_json(Classifieds(items=items, ok=ok, failed=len(items) - ok))
 
 
-async def _analysis(here: Server, given: GivenProduct, chosen: str | None, top: int) -> Analysis:
-    """One product's analysis; what is wrong with one part of it leaves the others."""
-    asked = await here.asking.product(given)
+async def _analysis(
+    here: Server, given: GivenProduct, chosen: str | None, top: int, turns: asyncio.Semaphore
+) -> Analysis:
+    """One product's analysis; what is wrong with one part of it leaves the others.
+
+    The product takes one of the request's `turns`, and so does each of its reviews."""
     something = bool(given.pictures or given.title or given.description or given.fields)
     answer: Prediction | ProductAnswer | None = None
-    reviewed: list[tuple[Review, ReviewPrediction]] = []
+    answered: list[tuple[Review, ReviewPrediction]] = []
     name = here.models.name_for(("reviews",))
     product_model = review_model = None
-    if chosen is not None:
-        with here.models.held(chosen) as engine:
-            product_model = engine.model
-            if something:
-                answer = await _told(engine, asked, top)
+    async with turns:
+        asked = await here.asking.product(given)
+        if chosen is not None:
+            with here.models.held(chosen) as engine:
+                product_model = engine.model
+                if something:
+                    answer = await _told(engine, asked, top)
     if name is not None:
         with here.models.held(name) as engine:
             review_model = engine.model
-            answers_ = await each([as_reviews(engine).answer(review) for review in asked.reviews])
-            reviewed = [
-                (review, _failed_review(review, found) if isinstance(found, RequestError) else found)
-                for review, found in zip(asked.reviews, answers_, strict=True)
-            ]
+            answered = await reviewed(here, as_reviews(engine), asked.reviews, turns)
     return analysis_of(
-        given.id, answer, reviewed, product_model=product_model, review_model=review_model, given=something
+        given.id, answer, answered, product_model=product_model, review_model=review_model, given=something
     )
 
 
@@ -308,12 +312,6 @@ def _classified(answer: Prediction | ProductAnswer) -> Classified:
         error=answer.error,
         error_kind=answer.error_kind,
         bundle=answer.bundle,
-    )
-
-
-def _failed_review(review: Review, problem: RequestError) -> ReviewPrediction:
-    return ReviewPrediction(
-        id=review.id, status="failed", product=review.product, error=problem.message, error_kind=problem.code
     )
 
 
