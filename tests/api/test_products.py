@@ -77,6 +77,19 @@ def test_reviews_are_part_of_an_analysis(api: Any) -> None:
     assert empty["error"].startswith("none of its 2 reviews can be used; the first: ")
 
 
+def test_a_long_review_fails_alone(served: Callable[..., Any]) -> None:
+    api = served("reviews", limits={"characters": 100})
+    reviews = [{"id": "a", "text": "I love it."}, {"id": "b", "text": "good " * 21}]
+    many = api.post("/v1/reviews/analyze", json={"items": reviews}).json()
+    product = api.post("/v1/products/analyze", json={"reviews": reviews}).json()
+    assert (many["ok"], many["failed"]) == (1, 1)
+    assert (product["status"], product["reviews"]["reviews"], product["reviews"]["failed"]) == ("ok", 1, 1)
+    for answers in (many["items"], product["opinions"]):
+        assert [answer["status"] for answer in answers] == ["ok", "failed"]
+        assert answers[1]["error"] == "a text has 105 characters, 100 are allowed"
+        assert answers[1]["bundle"] == answers[0]["bundle"]
+
+
 def test_a_hostile_item_never_fails_its_neighbours(api: Any, data: str) -> None:
     items: list[dict[str, Any]] = [
         {"id": "good", "pictures": [{"data": data}]},

@@ -15,9 +15,10 @@ from shelfwise.schema import Review, ReviewPrediction
 async def reviewed(
     here: Server, engine: ReviewsEngine, reviews: Sequence[Review], turns: asyncio.Semaphore
 ) -> list[tuple[Review, ReviewPrediction]]:
-    """What each review says; one that has no room in the queue fails alone."""
+    """What each review says; one that is too long, or has no room in the queue, fails alone."""
 
     async def one(review: Review) -> ReviewPrediction:
+        here.asking.check_texts((review.title, review.text))
         return await engine.answer(review)
 
     told = await each(one, reviews, turns)
