@@ -43,19 +43,15 @@ def test_what_waits_while_the_model_works_is_one_batch(thread: ThreadPoolExecuto
     assert (batcher.seen.items, batcher.seen.batches) == (9, 2)
 
 
-def test_a_batch_is_bounded_by_items_and_by_costs(thread: ThreadPoolExecutor) -> None:
+def test_a_batch_is_bounded(thread: ThreadPoolExecutor) -> None:
     sizes: list[int] = []
-    limits = Limits(batch=3, batch_cost=10)
-    batcher: Batcher[int, int] = Batcher(slow(0.001, sizes), thread, limits)  # type: ignore[arg-type]
+    batcher: Batcher[int, int] = Batcher(slow(0.001, sizes), thread, Limits(batch=3))  # type: ignore[arg-type]
 
-    async def ask(costs: list[int]) -> None:
-        await asyncio.gather(*(batcher.submit(0, cost) for cost in costs))
+    async def ask() -> None:
+        await asyncio.gather(*(batcher.submit(0) for _ in range(7)))
 
-    asyncio.run(ask([1] * 7))
+    asyncio.run(ask())
     assert sizes == [3, 3, 1]
-    sizes.clear()
-    asyncio.run(ask([6, 6, 4, 99, 1]))
-    assert sizes == [1, 2, 1, 1]
 
 
 def test_one_hostile_item_fails_alone(thread: ThreadPoolExecutor) -> None:

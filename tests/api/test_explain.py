@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shelfwise.api.explaining import WAITING, Explaining
+from shelfwise.api.problems import RequestError
+from shelfwise.errors import DataError
 from shelfwise.explain.served import ServedExplainer
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Picture, Product
@@ -62,6 +67,52 @@ def test_a_picture_alone_is_explained_by_a_pictures_bundle(
     assert found["known"] == ["picture"]
     assert found["pictures"][0]["maps"][0]["grid"]
     assert set(found["missing"]) >= {"words", "modalities"}
+
+
+def test_a_deadline_frees_a_place_only_when_the_thread_is_done(
+    served: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, names = threading.Event(), []
+
+    def slow(self: object, product: Product, **_: object) -> None:
+        names.append(threading.current_thread().name)
+        go.wait(30)
+        raise DataError("enough")
+
+    monkeypatch.setattr(ServedExplainer, "explain", slow)
+    api = served("products")
+
+    def ask(seconds: str) -> int:
+        asked = {"product": {"title": "blue dress"}}
+        return int(api.post("/v1/explain", json=asked, headers={"x-deadline-s": seconds}).status_code)
+
+    assert [ask("0.05") for _ in range(4)] == [504] * 4  # two are made, two that waited have left
+    assert len(names) == 2
+    assert api.get("/health/ready").status_code == 200  # which has other threads
+    go.set()
+    assert ask("10") == 422
+    assert all(name.startswith("explain") for name in names)
+
+
+def test_a_crowd_of_explanations_is_refused() -> None:
+    go = threading.Event()
+
+    async def crowd() -> list[object]:
+        explaining = Explaining()
+        taken = [asyncio.create_task(explaining.run(go.wait)) for _ in range(WAITING)]
+        await asyncio.sleep(0)
+        taken[0].cancel()  # its thread goes on
+        await asyncio.sleep(0)
+        with pytest.raises(RequestError, match="too many"):
+            await explaining.run(go.wait)
+        taken[-1].cancel()  # it has no thread yet
+        await asyncio.sleep(0)
+        last = asyncio.create_task(explaining.run(go.wait))
+        await asyncio.sleep(0)
+        go.set()
+        return await asyncio.gather(*taken[1:-1], last)
+
+    assert asyncio.run(crowd()) == [True] * (WAITING - 1)
 
 
 def test_serving_an_explanation_needs_no_torch(bundles: dict[str, Path]) -> None:

@@ -309,6 +309,30 @@ def test_bundles_are_exchanged_by_admins_and_kept_where_the_new_one_fails(
     assert api.post("/v1/reviews/analyze", json=asked, headers=headers).status_code == 200
 
 
+def test_no_request_fills_the_queue_by_itself(served: Callable[..., Any]) -> None:
+    api = served("products", "reviews", limits={"queue": 8, "batch": 4, "items": 100})
+    reviews = [{"text": f"It fits well {n}."} for n in range(20)]
+    many = {"items": [{"id": str(n), "title": "blue dress", "reviews": reviews} for n in range(5)]}
+    items = api.post("/v1/products/analyze", json=many).json()["items"]
+    assert [(item["status"], item["reviews"]["reviews"]) for item in items] == [("ok", 20)] * 5
+    titles = [f"blue dress {n}" for n in range(100)]
+    assert api.post("/v1/reviews/analyze", json={"items": reviews * 5}).json()["ok"] == 100
+    given = {"items": [{"title": title} for title in titles]}
+    assert api.post("/v1/classify", json=given).json()["ok"] == 100
+    tensor = {"name": "title", "shape": [100], "datatype": "BYTES", "data": titles}
+    for path, asked in (
+        ("/v1/embeddings", {"input": titles}),
+        ("/v2/rerank", {"query": "dress", "documents": titles}),
+        ("/classify", {"input": titles}),
+        ("/v2/models/products/infer", {"inputs": [tensor]}),
+    ):
+        assert api.post(path, json=asked).status_code == 200, path
+    assert api.post("/v1/embeddings", json={"input": ["dress", " "]}).status_code == 400
+    page = api.get("/metrics").text
+    assert f'shelfwise_items_total{{status="ok"}} {5 + 6 * 100 + 1}.0' in page
+    assert 'shelfwise_items_total{status="failed"} 1.0' in page
+
+
 def test_a_full_queue_is_told_with_a_time_to_come_again(
     api: Any, png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from shelfwise.predict.predictor import Predictor
 from shelfwise.predict.products import ProductPredictor
-from shelfwise.schema import Picture, Product
+from shelfwise.schema import Picture, Prediction, Product
 
 
 @pytest.fixture
@@ -71,6 +72,22 @@ def test_reviews_are_part_of_an_analysis(api: Any) -> None:
     assert found["known"] == ["text"]
     assert (found["reviews"]["reviews"], found["reviews"]["failed"]) == (2, 1)
     assert [opinion["status"] for opinion in found["opinions"]] == ["ok", "ok", "failed"]
+    empty = api.post("/v1/products/analyze", json={"reviews": [{"text": ""}, {"text": " "}]}).json()
+    assert (empty["status"], empty["error_kind"]) == ("failed", "empty_text")
+    assert empty["error"].startswith("none of its 2 reviews can be used; the first: ")
+
+
+def test_a_long_review_fails_alone(served: Callable[..., Any]) -> None:
+    api = served("reviews", limits={"characters": 100})
+    reviews = [{"id": "a", "text": "I love it."}, {"id": "b", "text": "good " * 21}]
+    many = api.post("/v1/reviews/analyze", json={"items": reviews}).json()
+    product = api.post("/v1/products/analyze", json={"reviews": reviews}).json()
+    assert (many["ok"], many["failed"]) == (1, 1)
+    assert (product["status"], product["reviews"]["reviews"], product["reviews"]["failed"]) == ("ok", 1, 1)
+    for answers in (many["items"], product["opinions"]):
+        assert [answer["status"] for answer in answers] == ["ok", "failed"]
+        assert answers[1]["error"] == "a text has 105 characters, 100 are allowed"
+        assert answers[1]["bundle"] == answers[0]["bundle"]
 
 
 def test_a_hostile_item_never_fails_its_neighbours(api: Any, data: str) -> None:
@@ -92,6 +109,45 @@ def test_a_hostile_item_never_fails_its_neighbours(api: Any, data: str) -> None:
     assert found["items"][5]["missing"]["category"] == "neither a picture nor a title was given"
     many = api.post("/v1/classify", json={"items": items}).json()
     assert [item["status"] for item in many["items"]] == ["ok", "failed", "failed", "failed", "ok", "failed"]
+
+
+@pytest.mark.parametrize("task", ["pictures", "products"])
+def test_a_picture_that_cannot_be_used_is_skipped_and_named_by_every_face(
+    served: Callable[..., Any], png: bytes, data: str, bundles: dict[str, Path], task: str
+) -> None:
+    cut = png[: len(png) // 2]
+    product = Product(id="p", images=(Picture(data=cut), Picture(data=png)))
+    predictor = (ProductPredictor if task == "products" else Predictor).load(bundles[task])
+    (expected,) = predictor.predict([product], image_root=Path())
+    assert expected.warnings == ("picture_skipped",)
+    api = served(task)
+    for bad in (base64.b64encode(cut).decode(), "!"):
+        given = {"id": "p", "pictures": [{"data": bad}, {"data": data}]}
+        found = api.post("/v1/classify", json=given).json()
+        (one,) = api.post("/v1/classify", json={"items": [given]}).json()["items"]
+        analysis = api.post("/v1/products/analyze", json=given).json()
+        explained = api.post("/v1/explain", json={"product": given}).json()
+        for answer in (found, one, analysis, explained):
+            assert answer["warnings"] == ["picture_skipped"], answer
+        assert found["label"] == one["label"] == analysis["category"]["labels"][-1] == explained["label"]
+    if task == "pictures":
+        assert isinstance(expected, Prediction)
+        assert found["label"] == expected.label
+
+
+@pytest.mark.parametrize("path", ["/v1/classify", "/v1/explain"])
+def test_a_title_does_not_hide_what_is_wrong_with_the_only_picture(
+    served: Callable[..., Any], path: str
+) -> None:
+    given = {"title": "blue dress", "pictures": [{"data": "!"}]}
+    asked = {"product": given} if path == "/v1/explain" else given
+    refused = served("pictures").post(path, json=asked)
+    assert refused.status_code == 422
+    assert refused.json()["error"]["message"] == "its data is not base64"
+    assert refused.json()["error"]["field"].endswith("pictures")
+    answered = served("products").post(path, json=asked)
+    assert answered.status_code == 200
+    assert answered.json()["warnings"] == ["picture_skipped"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import threading
+import tracemalloc
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
+from shelfwise.data import pictures
 from shelfwise.data.pictures import decode
 from shelfwise.errors import PictureError
 
@@ -108,6 +110,59 @@ def test_wider_than_sixteen_bits_and_fractions_are_scaled_too() -> None:
     done = decode(encoded(Image.fromarray(fractions), "TIFF"))
     assert done.warnings == ("16_bit",)
     assert (done.pixels[0, 0, 0], done.pixels[-1, -1, 0]) == (0, 255)
+
+
+def whole_at_once(values: np.ndarray) -> np.ndarray:
+    """What `16_bit` means: by the full range of the format, rounded."""
+    wide = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    peak = float(wide.max(initial=0.0))
+    of_format = 65535.0 if peak <= 65535 else 2.0**31 - 1
+    full = max(1.0, peak) if values.dtype.kind == "f" else of_format
+    return np.rint(np.clip(wide / full, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["every 16 bits", "31 bits", "16 bits in 31", "below 0", "to 1", "above 1"])
+@pytest.mark.parametrize("strip", [2**18, 1000, 1])
+def test_wide_pictures_are_the_same_strip_by_strip(
+    kind: str, strip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "_STRIP", strip)
+    random = np.random.default_rng(0)
+    values = {
+        "every 16 bits": np.arange(2**16, dtype=np.uint16).reshape(64, 1024),
+        "31 bits": random.integers(-(2**31), 2**31 - 1, (67, 41)).astype(np.int32),
+        "16 bits in 31": random.integers(0, 2**16, (67, 41)).astype(np.int32),
+        "below 0": -random.integers(0, 2**31 - 1, (67, 41)).astype(np.int32),
+        "to 1": random.uniform(-0.5, 1, (67, 41)).astype(np.float32),
+        "above 1": random.normal(0, 1e6, (67, 41)).astype(np.float32),
+    }[kind]
+    if values.dtype.kind == "f":
+        values[3, :3] = (np.nan, np.inf, -np.inf)
+    for form in ("PNG", "TIFF") if kind == "every 16 bits" else ("TIFF",):
+        done = decode(encoded(Image.fromarray(values), form))
+        assert np.array_equal(done.pixels[:, :, 0], whole_at_once(values))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P"])
+def test_alpha_is_the_same_strip_by_strip(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = np.random.default_rng(0).integers(0, 256, (67, 41, 4), np.uint8)
+    image = Image.fromarray(layers)
+    image = image.quantize(16) if mode in ("P", "PA") else image.convert(mode)
+    data = encoded(image, "PNG") if mode != "PA" else encoded(image.convert("PA"), "TIFF")
+    at_once = decode(data)
+    assert "alpha" in at_once.warnings
+    monkeypatch.setattr(pictures, "_STRIP", 100)
+    assert np.array_equal(decode(data).pixels, at_once.pixels)
+
+
+@pytest.mark.parametrize(("mode", "bytes_each"), [("I;16", 5), ("I", 7), ("F", 7)])
+def test_a_wide_picture_takes_little_more_memory_than_its_pixels(mode: str, bytes_each: int) -> None:
+    data = encoded(Image.new(mode, (2000, 2000), 1), "TIFF", compression="tiff_deflate")
+    tracemalloc.start()
+    decode(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < bytes_each * 2000 * 2000 + 20 * 2**18  # Pillow's own memory is not traced
 
 
 def test_a_sixteen_bit_colour_png_is_named() -> None:

@@ -48,3 +48,5 @@ def test_a_text_without_a_word_and_a_very_long_one() -> None:
     assert words_left_out(ask, " ... ", Question(0, 1), ask([""])[0]) == ()
     long = "word " * (MOST + 50)
     assert len(words_left_out(ask, long, Question(0, 1), ask([long])[0])) == MOST
+    longer = "word " * 8_000  # of 40,000 characters: a million in 25 versions
+    assert len(words_left_out(ask, longer, Question(0, 1), ask([longer])[0])) == 25

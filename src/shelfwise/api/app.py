@@ -23,8 +23,9 @@ from shelfwise.api.answering import response_of
 from shelfwise.api.asking import Asking
 from shelfwise.api.batching import OverloadedError, StoppedError
 from shelfwise.api.compat import cohere, inference, openai, tei
+from shelfwise.api.decoders import Decoders
 from shelfwise.api.direct import Direct
-from shelfwise.api.engines import Decoders, Stages
+from shelfwise.api.engines import Stages
 from shelfwise.api.fetch import Fetcher
 from shelfwise.api.guard import Guard, fault
 from shelfwise.api.items import as_problem

@@ -68,8 +68,9 @@ class Asking:
         return await self._fetcher.get(given.url)
 
     def reviews(self, given: tuple[GivenReview, ...]) -> list[Review]:
-        """Reviews as they are given; one without an id is named by its place, from 1."""
-        self.check_texts([text for review in given for text in (review.title, review.text)])
+        """Reviews as they are given; one without an id is named by its place, from 1.
+
+        Their lengths are checked where each is answered, so that a long one fails alone."""
         return [
             Review(
                 id=review.id or str(place),

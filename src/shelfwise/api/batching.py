@@ -1,7 +1,7 @@
 """One item in, one answer out, worked on in batches: what waits while the model is busy is its next batch.
 
-No request waits for others to come: an idle model takes a single item at once. The queue is bounded by the
-items in it and by what they cost; a full one refuses at once instead of letting everybody wait.
+No request waits for others to come: an idle model takes a single item at once. The queue is bounded; a
+full one refuses at once instead of letting everybody wait.
 """
 
 from __future__ import annotations
@@ -41,12 +41,10 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much may be worked on and wait at once; a cost is in the model's own unit, such as tokens."""
+    """How much may be worked on and wait at once."""
 
     batch: int = 32
     """Items of a batch."""
-    batch_cost: int | None = None
-    """Costs of a batch together; a single item may be above it."""
     queue: int = 256
     """Items that may wait."""
 
@@ -65,7 +63,6 @@ class Seen:
 @dataclass
 class _Waiting(Generic[In, Out]):
     item: In
-    cost: int
     answer: asyncio.Future[Out]
 
 
@@ -102,7 +99,7 @@ class Batcher(Generic[In, Out]):
         """Whether anything waits or is worked on."""
         return self._working is not None or bool(self._waiting)
 
-    async def submit(self, item: In, cost: int = 1) -> Out:
+    async def submit(self, item: In) -> Out:
         """The answer for one item. OverloadedError where the queue is full, StoppedError after `stop`.
 
         A caller that is cancelled takes its item out of the queue."""
@@ -112,7 +109,7 @@ class Batcher(Generic[In, Out]):
             self.seen.refused += 1
             raise OverloadedError(max(1.0, self._item_s * len(self._waiting)))
         loop = asyncio.get_running_loop()
-        entry = _Waiting(item, cost, loop.create_future())
+        entry = _Waiting(item, loop.create_future())
         self._waiting.append(entry)
         if self._working is None:
             self._working = loop.create_task(self._work())
@@ -138,17 +135,12 @@ class Batcher(Generic[In, Out]):
     def _next_batch(self) -> list[_Waiting[In, Out]]:
         """The first items that wait, without those whose callers have gone."""
         batch: list[_Waiting[In, Out]] = []
-        cost, most = 0, self.limits.batch_cost
         while self._waiting and len(batch) < self.limits.batch:
-            entry = self._waiting[0]
+            entry = self._waiting.popleft()
             if entry.answer.done():
-                self._waiting.popleft()
                 self.seen.left += 1
-                continue
-            if batch and most is not None and cost + entry.cost > most:
-                break
-            batch.append(self._waiting.popleft())
-            cost += entry.cost
+            else:
+                batch.append(entry)
         return batch
 
     async def _answer(self, batch: list[_Waiting[In, Out]]) -> None:

@@ -1,7 +1,7 @@
 """An open bundle behind its queue: decoding in one place, the network in another, so neither waits.
 
-A picture is decoded in a pool of threads (a small one at once), a batch of what is decoded goes through the
-network in a thread of its own.
+A picture is decoded by `api.decoders`, a batch of what is decoded goes through the network in a thread of its
+own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 
 from shelfwise.api.batching import Batcher, Limits
+from shelfwise.api.decoders import Decoders
 from shelfwise.api.metrics import Metrics
 from shelfwise.config.serving import LimitsConfig
 from shelfwise.errors import PictureError
@@ -28,30 +29,10 @@ from shelfwise.schema import Picture, Prediction, Product, ProductAnswer, Review
 from shelfwise.service.analysis import cleaned_review
 from shelfwise.service.models import OpenModel
 
-SMALL = 4096
-"""Bytes of a PNG or JPEG that is decoded at once: neither can hold more than a few megabytes of pixels."""
-_PLAIN = (b"\x89PNG", b"\xff\xd8\xff")
-WORD_CHARACTERS = 6
-"""Characters of a text for each unit of its cost in a batch."""
-
-T = TypeVar("T")
 In = TypeVar("In")
 Out = TypeVar("Out")
 Seen = tuple[PictureScores, int]
 """The scores of a batch, and the row of one picture."""
-
-
-class Decoders:
-    """Threads that decode pictures, as many as there are cores."""
-
-    def __init__(self, pool: Executor) -> None:
-        self._pool = pool
-
-    async def run(self, size: int, start: bytes, work: Callable[[], T]) -> T:
-        """`work`, here if the encoded picture is small, else in a thread."""
-        if size <= SMALL and start.startswith(_PLAIN):
-            return work()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
 
 @dataclass(frozen=True)
@@ -89,16 +70,13 @@ class PicturesEngine:
 
     async def classify(self, product: Product, *, top: int = 3) -> Prediction:
         """What the product's first usable picture shows; PictureError where it has none."""
-        data = product.images[0].data
-        assert data is not None
-        pixels, warnings = await self._decoded(data)
-        others = ("other_pictures_unused",) if len(product.images) > 1 else ()
+        pixels, warnings = await self._decoded(product)
         scores, row = await self._pictures.submit((pixels, False))
-        return self.predictor.answer(product.id, scores, row, top=top, warnings=(*warnings, *others))
+        return self.predictor.answer(product.id, scores, row, top=top, warnings=warnings)
 
     async def look(self, data: bytes) -> tuple[Float[ndarray, "K"], Float[ndarray, "E"] | None]:
         """A picture's probabilities and, with a text tower, its vector; PictureError."""
-        pixels, _ = await self._decoded(data)
+        pixels, _ = await self._decoded(Product(id="picture", images=(Picture(data=data),)))
         scores, row = await self._pictures.submit((pixels, True))
         return scores.probabilities[row], None if scores.vectors is None else scores.vectors[row]
 
@@ -117,8 +95,10 @@ class PicturesEngine:
         await asyncio.gather(self._pictures.stop(), self._texts.stop())
         self._threads.shutdown(wait=False)
 
-    async def _decoded(self, data: bytes) -> tuple[UInt8[ndarray, "H W C"], tuple[str, ...]]:
-        return await self._stages.decoders.run(len(data), data[:4], lambda: self.predictor.read(data))
+    async def _decoded(self, product: Product) -> tuple[UInt8[ndarray, "H W C"], tuple[str, ...]]:
+        return await self._stages.decoders.run(
+            product.images, lambda at_once: self.predictor.read(product, at_once=at_once)
+        )
 
     def _look(self, asked: Sequence[tuple[UInt8[ndarray, "H W C"], bool]]) -> list[Seen]:
         pixels = np.stack([picture for picture, _ in asked])
@@ -171,12 +151,9 @@ class ProductsEngine:
 
     async def scored(self, product: Product, *, top: int = 3) -> Scored:
         """All that the bundle says of a product."""
-        size = sum(len(picture.data or b"") for picture in product.images)
-        start = (product.images[0].data or b"")[:4] if len(product.images) == 1 else b""
-        if product.images:
-            read = await self._stages.decoders.run(size, start, lambda: self.predictor.read_one(product))
-        else:
-            read = self.predictor.read_one(product)
+        read = await self._stages.decoders.run(
+            product.images, lambda at_once: self.predictor.read_one(product, at_once=at_once)
+        )
         return await self._products.submit((read, top))
 
     def _answer(self, asked: Sequence[tuple[ReadProduct, int]]) -> list[Scored]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import nullcontext
 from typing import TypeVar
 
 from shelfwise.api.batching import OverloadedError, StoppedError
@@ -11,6 +12,7 @@ from shelfwise.api.problems import RequestError, of_error
 from shelfwise.errors import ShelfwiseError
 
 T = TypeVar("T")
+In = TypeVar("In")
 
 
 def as_problem(error: Exception) -> RequestError:
@@ -26,9 +28,19 @@ def as_problem(error: Exception) -> RequestError:
     raise error
 
 
-async def each(asked: Sequence[Awaitable[T]]) -> list[T | RequestError]:
-    """The answer of each, or what went wrong with it; a fault of ours is raised once all are done."""
-    found = await asyncio.gather(*asked, return_exceptions=True)
+async def each(
+    ask: Callable[[In], Awaitable[T]], items: Iterable[In], turns: asyncio.Semaphore | None = None
+) -> list[T | RequestError]:
+    """The answer of each item, or what went wrong with it; a fault of ours is raised once all are done.
+
+    With `turns`, as many are asked at a time as these allow: `Server.turns` keep a request from filling a
+    queue by itself."""
+
+    async def one(item: In) -> T:
+        async with turns or nullcontext():
+            return await ask(item)
+
+    found = await asyncio.gather(*map(one, items), return_exceptions=True)
     told: list[T | RequestError] = []
     for answer in found:
         if isinstance(answer, Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
@@ -67,6 +67,13 @@ class Metrics:
         self._items.labels(status).inc()
         if kind:
             self._errors.labels(kind).inc()
+
+    def items(self, told: Sequence[object]) -> None:
+        """Count the items of a request that fails as a whole; answers of those that failed are exceptions."""
+        failed = sum(isinstance(answer, Exception) for answer in told)
+        for status, count in (("ok", len(told) - failed), ("failed", failed)):
+            if count:
+                self._items.labels(status).inc(count)
 
     def batches(self, model: str) -> Callable[[int, float], None]:
         """What a batcher of this model tells its batches to."""

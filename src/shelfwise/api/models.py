@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from shelfwise.api.engines import ENGINES, Engine, PicturesEngine, ProductsEngine, ReviewsEngine, Stages
+from shelfwise.api.engines import ENGINES, Engine, ReviewsEngine, Stages
 from shelfwise.api.problems import RequestError
 from shelfwise.config.section import is_plain
 from shelfwise.errors import BundleError
@@ -170,18 +170,6 @@ async def _ended(slot: _Slot) -> None:
     """Wait until nobody holds the engine, then end it."""
     await slot.free.wait()
     await slot.engine.stop()
-
-
-def as_pictures(engine: Engine) -> PicturesEngine:
-    """The engine of a pictures bundle."""
-    assert isinstance(engine, PicturesEngine)
-    return engine
-
-
-def as_products(engine: Engine) -> ProductsEngine:
-    """The engine of a products bundle."""
-    assert isinstance(engine, ProductsEngine)
-    return engine
 
 
 def as_reviews(engine: Engine) -> ReviewsEngine:

@@ -23,7 +23,6 @@ CODES = {
     422: "invalid",
     429: "rate_limited",
     500: "internal",
-    501: "not_supported",
     503: "overloaded",
     504: "deadline_exceeded",
 }

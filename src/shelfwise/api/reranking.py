@@ -34,13 +34,16 @@ async def ranked(here: Server, query: str, texts: Sequence[str], model: str | No
         with here.models.held(name) as engine:
             assert isinstance(engine, PicturesEngine | ProductsEngine)
             if engine.model.card().vectors is not None:
-                told = await each([engine.text_vector(text or " ") for text in (query, *texts)])
+                told = await each(engine.text_vector, [text or " " for text in (query, *texts)], here.turns())
+                here.metrics.items(told[1:])
                 for found in told:
                     if isinstance(found, RequestError):
                         raise found
                 vectors = np.stack([vector for vector in told if not isinstance(vector, RequestError)])
                 cosines = vectors[1:] @ vectors[0]
                 scorer = f"{1 - ALPHA:g} bm25 + {ALPHA:g} cosine of {engine.model.bundle.label}"
+    if cosines is None:
+        here.metrics.items(texts)
     scores = combined(words, cosines)
     order = np.argsort(-scores, kind="stable").tolist()
     return Ranked(order, [float(scores[place]) for place in order], scorer)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar, cast
 
 import orjson
@@ -13,6 +14,7 @@ from pydantic import BaseModel, Discriminator, ValidationError
 from starlette.responses import Response
 
 from shelfwise.api.asking import Asking
+from shelfwise.api.explaining import Explaining
 from shelfwise.api.guard import Call
 from shelfwise.api.metrics import Metrics
 from shelfwise.api.models import Models
@@ -42,8 +44,12 @@ class Server:
     searching: Searching | None = None
     """Where an index is open."""
     draining: bool = False
-    explaining: int = 0
-    """Explanations that are being made."""
+    explaining: Explaining = field(default_factory=Explaining)
+
+    def turns(self) -> asyncio.Semaphore:
+        """How many items of one request are worked on or wait at a time: two batches, never a whole queue."""
+        limits = self.config.limits
+        return asyncio.Semaphore(max(1, min(2 * limits.batch, limits.queue // 2)))
 
 
 async def server_of(request: Request) -> Server:  # a plain function would be called in a thread

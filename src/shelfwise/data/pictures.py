@@ -11,12 +11,13 @@ import hashlib
 import io
 import threading
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float64, UInt8
 from numpy import ndarray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
@@ -56,6 +57,8 @@ _PLAIN = ("L", "RGB")
 _ORIENTATION_TAG = 0x0112
 _WIDEST_PIXEL = 8
 """Bytes of the widest pixel we read (16-bit RGBA); a file far above that per allowed pixel is refused."""
+_STRIP = 2**18
+"""Pixels that are converted at once where that takes many bytes of each."""
 
 
 DECODE_SIDE = 512
@@ -73,6 +76,10 @@ class DecodedPicture:
     """Width and height in the file, before a JPEG was decoded at reduced size."""
     digest: bytes = b""
     """sha256 of the encoded file, by which identical files are found."""
+
+
+class LargePictureError(Exception):
+    """A picture has more pixels than the caller wants to decode where it is; nothing is decoded yet."""
 
 
 class _StrictPillow:
@@ -112,19 +119,27 @@ STRICT = _StrictPillow()
 
 
 def decode(
-    source: bytes | Path, *, max_pixels: int = 64_000_000, min_side: int = 8, target_side: int | None = None
+    source: bytes | Path,
+    *,
+    max_pixels: int = 64_000_000,
+    min_side: int = 8,
+    target_side: int | None = None,
+    at_once: int | None = None,
 ) -> DecodedPicture:
     """The first frame of an encoded picture, upright, without alpha, as 8-bit RGB or grey.
 
     The size is checked in the header, before any pixel is decoded. With `target_side` a JPEG may come at
     half, a quarter or an eighth of its size, never with both sides below the target. Transparent
     pixels become white; 16-bit values are scaled. Raises PictureError, and nothing else, for bad content.
-    Safe to call from several threads."""
+    A good header with more than `at_once` pixels is a LargePictureError: whoever shares a thread with others
+    can decode elsewhere. Safe to call from several threads."""
     data = _read(source, limit=max_pixels * _WIDEST_PIXEL + 2**20)
     with STRICT:
         picture = _open(data)
         _check_size(picture.size, max_pixels=max_pixels, min_side=min_side)
         size, mode = picture.size, picture.mode
+        if at_once is not None and size[0] * size[1] > at_once:
+            raise LargePictureError
         try:
             found = _oddities(picture)
             if target_side is not None:
@@ -235,12 +250,10 @@ def _turn(picture: Image.Image) -> Image.Transpose | None:
 def _plain(picture: Image.Image) -> Image.Image:
     """A loaded picture as mode L or RGB."""
     if picture.mode.startswith(("I", "F")):
-        return Image.fromarray(_eight_bits(np.asarray(picture)))
+        return _eight_bits(picture)
     if picture.has_transparency_data:
         grey = picture.mode in ("1", "L", "LA", "La")
-        layers = picture.convert("RGBA")
-        white = Image.new("RGBA", layers.size, "white")
-        return Image.alpha_composite(white, layers).convert("L" if grey else "RGB")
+        return _by_strips(picture, "L" if grey else "RGB", _on_white)
     return picture if picture.mode in _PLAIN else picture.convert("L" if picture.mode == "1" else "RGB")
 
 
@@ -251,17 +264,50 @@ def _array(picture: Image.Image) -> UInt8[ndarray, "H W C"]:
     )
 
 
-def _eight_bits(values: ndarray) -> UInt8[ndarray, "H W"]:
+def _eight_bits(picture: Image.Image) -> Image.Image:
     """Scale a wide grey picture to 0..255 by its format's full range; nothing is clipped.
 
     Integers above 16 bits scale by 31 bits, fractions above 1 by the picture's own largest value."""
-    wide = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    peak = float(wide.max(initial=0.0))
-    if np.issubdtype(values.dtype, np.floating):
-        full = max(1.0, peak)
-    else:
-        full = 65535.0 if peak <= 65535 else 2.0**31 - 1
-    return np.rint(np.clip(wide / full, 0.0, 1.0) * 255.0).astype(np.uint8)
+    if picture.mode.startswith("I;16"):
+        return _by_strips(picture, "L", lambda strip: Image.fromarray(_OF_16_BITS[np.asarray(strip)]))
+    peak = max(float(_wide(strip).max(initial=0.0)) for strip, _ in _strips(picture))
+    of_format = 65535.0 if peak <= 65535 else 2.0**31 - 1
+    full = max(1.0, peak) if picture.mode == "F" else of_format
+    return _by_strips(picture, "L", lambda strip: Image.fromarray(_scaled(_wide(strip), full)))
+
+
+def _wide(strip: Image.Image) -> Float64[ndarray, "H W"]:
+    return np.nan_to_num(np.asarray(strip).astype(np.float64), posinf=0.0, neginf=0.0)
+
+
+def _scaled(values: Float64[ndarray, "..."], full: float) -> UInt8[ndarray, "..."]:
+    return np.rint(np.clip(values / full, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+_OF_16_BITS = _scaled(np.arange(2**16, dtype=np.float64), 2.0**16 - 1)
+"""Each 16-bit value in 8 bits."""
+
+
+def _on_white(strip: Image.Image) -> Image.Image:
+    layers = strip.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
+
+
+def _by_strips(picture: Image.Image, mode: str, change: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """The picture changed a part at a time: what is larger than its result is in memory for a part only."""
+    if picture.width * picture.height <= _STRIP:
+        return change(picture).convert(mode)
+    whole = Image.new(mode, picture.size)
+    for strip, top in _strips(picture):
+        whole.paste(change(strip).convert(mode), (0, top))
+    return whole
+
+
+def _strips(picture: Image.Image) -> Iterator[tuple[Image.Image, int]]:
+    """Parts of a picture as wide as it is, and where each begins."""
+    rows = max(1, _STRIP // max(1, picture.width))
+    for top in range(0, picture.height, rows):
+        yield picture.crop((0, top, picture.width, min(picture.height, top + rows))), top
 
 
 def _failure(error: Exception, data: bytes) -> PictureError:

@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
@@ -59,12 +59,12 @@ def words_and_pieces(text: str, config: TitleTowerConfig) -> tuple[list[int], li
 
     Pairs come first, so that a cut loses n-grams first; an n-gram that is a whole word is left out."""
     words = WORD.findall(text.casefold())
-    pairs = [f"p:{a} {b}" for a, b in pairwise(words)]
-    marked = [f"<{word}>" for word in words]
-    grams = [f"c:{word[i : i + n]}" for word in marked for n in GRAMS for i in range(len(word) - n + 1)]
+    pairs = (f"p:{a} {b}" for a, b in pairwise(words))
+    marked = (f"<{word}>" for word in words)
+    grams = (f"c:{word[i : i + n]}" for word in marked for n in GRAMS for i in range(len(word) - n + 1))
     return (
         [_hashed(f"w:{word}", config.buckets) for word in words[: config.words]],
-        [_hashed(piece, config.buckets) for piece in (pairs + grams)[: config.pieces]],
+        [_hashed(piece, config.buckets) for piece in islice(chain(pairs, grams), config.pieces)],
     )
 
 

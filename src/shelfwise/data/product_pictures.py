@@ -41,18 +41,19 @@ def decode_product(
     row: int,
     max_pixels: int = 64_000_000,
     target_side: int | None = None,
+    at_once: int | None = None,
     column: str = "image",
 ) -> tuple[PicturedProduct | RowError, tuple[RowWarning, ...]]:
     """The product with its first usable picture, or the RowError of its first picture; with warnings.
 
     This version uses one picture of a product: further ones are the warning `other_pictures_unused`, and
-    unusable ones before it `picture_skipped`."""
+    unusable ones before it `picture_skipped`. `at_once` as for `decode`."""
     first: RowError | None = None
     notes: list[str] = []
     for position, image in enumerate(product.images):
         try:
             source = _source(image, image_root)
-            picture = decode(source, max_pixels=max_pixels, target_side=target_side)
+            picture = decode(source, max_pixels=max_pixels, target_side=target_side, at_once=at_once)
         except PictureError as error:
             notes.append("picture_skipped")
             first = first or RowError(
@@ -78,9 +79,12 @@ def decode_pictures(
     most: int,
     max_pixels: int = 64_000_000,
     target_side: int | None = None,
+    at_once: int | None = None,
     column: str = "image",
 ) -> tuple[list[UsablePicture], list[RowError], tuple[RowWarning, ...]]:
-    """The first `most` usable pictures of a product, what was wrong with the others, and warnings."""
+    """The first `most` usable pictures of a product, what was wrong with the others, and warnings.
+
+    `at_once` as for `decode`."""
     found: list[UsablePicture] = []
     bad: list[RowError] = []
     notes: list[str] = []
@@ -90,7 +94,7 @@ def decode_pictures(
             break
         try:
             source = _source(image, image_root)
-            picture = decode(source, max_pixels=max_pixels, target_side=target_side)
+            picture = decode(source, max_pixels=max_pixels, target_side=target_side, at_once=at_once)
         except PictureError as error:
             shown = f"picture {position + 1}: {_shown(image)}" if len(product.images) > 1 else _shown(image)
             bad.append(

@@ -120,9 +120,10 @@ def _unread(asked: AskedProduct) -> str | None:
         behind = [asked.text[start:end] for start, end in spans if start >= read]
         if behind:
             return f"the title tower reads {len(asked.tokens)} tokens and none from '{behind[0]}' on"
-    if len(spans) > words.MOST:
-        start, end = spans[words.MOST]
-        return f"{words.MOST} words were left out one by one, and none from '{asked.text[start:end]}' on"
+    most = words.most_words(asked.text)
+    if len(spans) > most:
+        start, end = spans[most]
+        return f"{most} words were left out one by one, and none from '{asked.text[start:end]}' on"
     return None
 
 

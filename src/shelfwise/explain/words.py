@@ -13,6 +13,8 @@ from shelfwise.schema.explanation import Method, WordWeight
 
 MOST = 200
 """Words of a text that are left out one by one; those after them are not asked about."""
+MOST_CHARACTERS = 1_000_000
+"""Of all the versions of a text together: of a very long one fewer words are left out."""
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 AskTexts = Callable[[Sequence[str]], Float[ndarray, "B K"]]
@@ -24,6 +26,11 @@ METHOD = Method(name="words left out", source="leave-one-out; Li et al., arXiv:1
 def word_spans(text: str) -> list[tuple[int, int]]:
     """Where words begin and end (excluded), in the text as typed; `men's` is one."""
     return [match.span() for match in _WORD.finditer(text)]
+
+
+def most_words(text: str) -> int:
+    """How many of a text's words, the first ones, are left out one by one."""
+    return max(1, min(MOST, MOST_CHARACTERS // max(1, len(text))))
 
 
 def without(text: str, spans: Sequence[tuple[int, int]]) -> str:
@@ -44,10 +51,10 @@ def without(text: str, spans: Sequence[tuple[int, int]]) -> str:
 def words_left_out(
     ask: AskTexts, text: str, question: Question, whole: Float[ndarray, "K"]
 ) -> tuple[WordWeight, ...]:
-    """What each of the first `MOST` words does for the class; `whole` are the logits with all of them.
+    """What each of the first `most_words` does for the class; `whole` are the logits with all of them.
 
     A pair of words and its n-grams go with a word, so this is all that the model read of it."""
-    spans = word_spans(text)[:MOST]
+    spans = word_spans(text)[: most_words(text)]
     if not spans:
         return ()
     left = ask([without(text, [span]) for span in spans])

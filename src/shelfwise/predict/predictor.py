@@ -15,11 +15,11 @@ from jaxtyping import Bool, Float32, UInt8
 from numpy import ndarray
 
 from shelfwise.bundle import Bundle
-from shelfwise.data.pictures import decode
 from shelfwise.data.preprocess import Preprocessor
+from shelfwise.data.product_pictures import decode_product
 from shelfwise.data.tokens import TokenizerConfig, tokenize
 from shelfwise.decide.temperature import apply_temperature
-from shelfwise.errors import BundleError, MissingExtraError
+from shelfwise.errors import BundleError, MissingExtraError, PictureError
 from shelfwise.predict.onnx_backend import Backend, OnnxBackend, PictureOutputs, Precision
 from shelfwise.schema import LabelScore, Prediction, Product, RowError
 
@@ -155,12 +155,23 @@ class Predictor:
             bundle=self.bundle.label,
         )
 
-    def read(self, picture: bytes) -> tuple[UInt8[ndarray, "H W C"], tuple[str, ...]]:
-        """One encoded picture as the network takes it in, and what was odd about it; PictureError."""
-        found = decode(
-            picture, max_pixels=self._preprocessor.max_pixels, target_side=self._preprocessor.target_side
+    def read(
+        self, product: Product, image_root: Path = Path(), *, at_once: int | None = None
+    ) -> tuple[UInt8[ndarray, "H W C"], tuple[str, ...]]:
+        """A product's first usable picture as the network takes it in, and what was odd about its pictures.
+
+        PictureError of the first one where none can be used; `at_once` as for `data.pictures.decode`."""
+        found, warnings = decode_product(
+            product,
+            image_root,
+            row=2,
+            max_pixels=self._preprocessor.max_pixels,
+            target_side=self._preprocessor.target_side,
+            at_once=at_once,
         )
-        return self._preprocessor.picture(found.pixels), found.warnings
+        if isinstance(found, RowError):
+            raise PictureError(found.kind, found.why)
+        return self._preprocessor.picture(found.picture.pixels), tuple(note.kind for note in warnings)
 
     def answer(
         self, id: str, scores: PictureScores, row: int, *, top: int = 3, warnings: tuple[str, ...] = ()

@@ -193,8 +193,12 @@ class ProductPredictor:
         by_row = np.array([target.temperatures.get(name, 1.0) for name in names], np.float32)
         return np.asarray(logits / by_row[:, None])
 
-    def read_one(self, product: Product, image_root: Path = Path(), *, row: int = 2) -> ReadProduct:
-        """A product with its pictures decoded: the slow part of an answer that needs no network."""
+    def read_one(
+        self, product: Product, image_root: Path = Path(), *, row: int = 2, at_once: int | None = None
+    ) -> ReadProduct:
+        """A product with its pictures decoded: the slow part of an answer that needs no network.
+
+        `at_once` as for `data.pictures.decode`."""
         config = self.bundle.config
         pictures, bad, warnings = decode_pictures(
             product,
@@ -203,6 +207,7 @@ class ProductPredictor:
             most=config.picture.most,
             max_pixels=config.data.max_pixels,
             target_side=self._preprocessor.target_side,
+            at_once=at_once,
         )
         return ReadProduct(
             product,

@@ -82,8 +82,13 @@ def analysis_of(
     missing: dict[str, str] = {}
     category, attributes, known = _of_product(answer, product_model, missing, given=given)
     summary = _of_reviews(id, reviewed, review_model, missing)
+    error, kind = (None, None) if answer is None else (answer.error, answer.error_kind)
     failed = answer is not None and answer.status == "failed"
     told = category is not None or (summary is not None and summary.reviews > 0)
+    if not told and not failed and reviewed:
+        first = reviewed[0][1]
+        error = f"none of its {len(reviewed)} reviews can be used; the first: {first.error}"
+        kind = first.error_kind
     by: dict[str, Answered] = {}
     if category is not None and product_model is not None:
         by["product"] = product_model.answered
@@ -100,8 +105,8 @@ def analysis_of(
         missing=missing,
         warnings=answer.warnings if answer is not None else (),
         by=by,
-        error=answer.error if answer is not None else None,
-        error_kind=answer.error_kind if answer is not None else None,
+        error=error,
+        error_kind=kind,
     )
 
 

@@ -5,7 +5,8 @@ Pictures and texts are BYTES: encoded files, and UTF-8. A products bundle takes 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -20,14 +21,16 @@ from shelfwise.api.compat.tensors import (
     read_request,
     write_answer,
 )
-from shelfwise.api.engines import PicturesEngine, ProductsEngine, ReviewsEngine
+from shelfwise.api.engines import PicturesEngine, ProductsEngine, ReviewsEngine, Scored
 from shelfwise.api.items import each
 from shelfwise.api.problems import RequestError
 from shelfwise.api.state import Here, Json, Server, call_of, plain_json
 from shelfwise.bundle import ProductsBundle
 from shelfwise.predict.reviews import FEELINGS
-from shelfwise.schema import Picture, Product, Review
+from shelfwise.schema import Picture, Product, Review, ReviewPrediction
 
+In = TypeVar("In")
+T = TypeVar("T")
 router = APIRouter(tags=["Open Inference Protocol v2"])
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -157,10 +160,15 @@ async def _answers(
     for values in texts.values():
         here.asking.check_texts(values)
     if isinstance(engine, ReviewsEngine):
+
+        async def answered(review: Review) -> ReviewPrediction:
+            found = await engine.answer(review)
+            _refuse_failed(found.status, found.error)
+            return found
+
         said = await _all(
-            [engine.answer(Review(id=str(n), text=text)) for n, text in enumerate(texts["text"])]
+            here, answered, [Review(id=str(n), text=text) for n, text in enumerate(texts["text"])]
         )
-        _refuse_failed([(found.status, found.error) for found in said])
         return {
             "stars": np.array([found.star_probabilities for found in said], np.float32),
             "sentiment": np.array([found.sentiment_probabilities for found in said], np.float32),
@@ -179,7 +187,7 @@ async def _answers(
     if isinstance(engine, PicturesEngine):
         if not all(pictures):
             raise RequestError(400, "a picture is empty", field="picture")
-        seen = await _all([engine.look(picture) for picture in pictures])
+        seen = await _all(here, engine.look, pictures)
         classes = engine.predictor.bundle.classes
         outputs = {
             "label": [classes[int(np.argmax(probabilities))] for probabilities, _ in seen],
@@ -187,8 +195,13 @@ async def _answers(
         }
         vectors = [vector for _, vector in seen if vector is not None]
         return outputs | ({"vector": np.stack(vectors)} if vectors else {})
-    scored = await _all([engine.scored(product) for product in products])
-    _refuse_failed([(found.answer.status, found.answer.error) for found in scored])
+
+    async def scored_one(product: Product) -> Scored:
+        found = await engine.scored(product)
+        _refuse_failed(found.answer.status, found.answer.error)
+        return found
+
+    scored = await _all(here, scored_one, products)
     bundle = engine.model.bundle
     assert isinstance(bundle, ProductsBundle)
     main = next(iter(bundle.reading.targets))
@@ -199,19 +212,22 @@ async def _answers(
     return outputs | ({"vector": np.stack(shared)} if shared else {})
 
 
-async def _all(asked: list[Any]) -> list[Any]:
-    told = await each(asked)
+async def _all(here: Server, ask: Callable[[In], Awaitable[T]], items: Sequence[In]) -> list[T]:
+    """The answers of all rows; RequestError of the first that has none."""
+    told = await each(ask, items, here.turns())
+    here.metrics.items(told)
+    answers: list[T] = []
     for row, found in enumerate(told):
         if isinstance(found, RequestError):
             found.message = f"row {row}: {found.message}"
             raise found
-    return told
+        answers.append(found)
+    return answers
 
 
-def _refuse_failed(rows: list[tuple[str, str | None]]) -> None:
-    for row, (status, error) in enumerate(rows):
-        if status == "failed":
-            raise RequestError(400, f"row {row}: {error}")
+def _refuse_failed(status: str, error: str | None) -> None:
+    if status == "failed":
+        raise RequestError(400, error or "it cannot be answered")
 
 
 def _text(value: bytes) -> str:

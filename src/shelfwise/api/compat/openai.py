@@ -98,7 +98,8 @@ async def embeddings(request: Request) -> Json:
             raise RequestError(
                 400, f"the bundle '{name}' has vectors of {width} dimensions only", field="dimensions"
             )
-        told = await each([_vector(here, engine, item) for item in items])
+        told = await each(lambda item: _vector(here, engine, item), items, here.turns())
+    here.metrics.items(told)
     for place, found in enumerate(told):
         if isinstance(found, RequestError):
             found.message = f"input {place}: {found.message}" if len(told) > 1 else found.message

@@ -101,7 +101,8 @@ async def classify(request: Request, here: Here) -> Json:
     name = here.models.name_for(("products", "reviews"), asked.model)
     if name is None:
         raise RequestError(404, "no bundle that reads texts is open here", field="model")
-    told = await each([_labels(here, name, text) for text in asked.input])
+    told = await each(lambda text: _labels(here, name, text), asked.input, here.turns())
+    here.metrics.items(told)
     data = []
     for place, found in enumerate(told):
         if isinstance(found, RequestError):

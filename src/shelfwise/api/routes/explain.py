@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter
 
-from shelfwise.api.engines import PicturesEngine, ProductsEngine
+from shelfwise.api.asking import Asked as Given
+from shelfwise.api.engines import Engine, PicturesEngine, ProductsEngine
 from shelfwise.api.problems import RequestError
-from shelfwise.api.routes.products import Asked
+from shelfwise.api.routes.products import SKIPPED, Asked
 from shelfwise.api.state import Here, Json, JsonRoute, answers, model_json
 from shelfwise.errors import DataError
+from shelfwise.explain.served import ServedExplainer
 from shelfwise.schema.explanation import Explanation
 from shelfwise.schema.serving import GivenQuestion
 
 router = APIRouter(tags=["products"], route_class=JsonRoute)
-
-WAITING = 8
-"""Explanations that may be made or wait at once: each asks a bundle a hundred times."""
 
 
 @router.post("/v1/explain", response_model=Explanation, responses=answers(404, 415))
@@ -27,20 +24,29 @@ async def explain(asked: GivenQuestion, here: Here, model: Asked = None) -> Json
     if name is None:
         raise RequestError(404, "no bundle of products or pictures is open here", field="model")
     given = await here.asking.product(asked.product)
-    if given.bad is not None and not given.product.images and not given.product.title:
-        raise RequestError(422, str(given.bad), code=given.bad.kind, field="product.pictures")
-    if here.explaining >= WAITING:
-        raise RequestError(503, "too many explanations wait", code="queue_full", retry_after_s=5)
-    here.explaining += 1
     try:
         with here.models.held(name) as engine:
-            assert isinstance(engine, PicturesEngine | ProductsEngine)
-            explainer = engine.explainer
-            found = await asyncio.to_thread(
-                explainer.explain, given.product, target=asked.target, label=asked.label
+            _check_picture(engine, given)
+            found = await here.explaining.run(
+                lambda: _explainer(engine).explain(given.product, target=asked.target, label=asked.label)
             )
     except DataError as error:
         raise RequestError(422, str(error), code=getattr(error, "kind", None)) from None
-    finally:
-        here.explaining -= 1
+    if given.bad is not None:
+        found = found.model_copy(update={"warnings": (SKIPPED, *found.warnings)})
     return model_json(found)
+
+
+def _check_picture(engine: Engine, given: Given) -> None:
+    """RequestError 422 where the one picture that there may have been cannot be had, and all hangs on it."""
+    product = given.product
+    words = isinstance(engine, ProductsEngine) and bool(
+        product.title or product.description or product.fields
+    )
+    if given.bad is not None and not product.images and not words:
+        raise RequestError(422, str(given.bad), code=given.bad.kind, field="product.pictures")
+
+
+def _explainer(engine: Engine) -> ServedExplainer:
+    assert isinstance(engine, PicturesEngine | ProductsEngine)
+    return engine.explainer

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Tag, TypeAdapter
 
-from shelfwise.api.engines import PicturesEngine, ProductsEngine
+from shelfwise.api import asking
+from shelfwise.api.engines import Engine, PicturesEngine, ProductsEngine
 from shelfwise.api.forms import read_form
 from shelfwise.api.items import as_problem, each
 from shelfwise.api.models import as_reviews
 from shelfwise.api.problems import RequestError
+from shelfwise.api.reviewing import reviewed
 from shelfwise.api.state import (
     FORM,
     Here,
@@ -37,6 +40,8 @@ Top = Annotated[int, Query(ge=1, le=100, description="How many labels, the best 
 Asked = Annotated[
     str | None, Query(max_length=200, description="A bundle's name; the server's own if left out.")
 ]
+SKIPPED = "picture_skipped"
+"""The warning that a picture could not be had or used."""
 _FIELDS = 8
 """Parts of a form besides its pictures."""
 _PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/avif")
@@ -76,12 +81,13 @@ async def analyze(asked: OneOrMany, request: Request, here: Here, top: Top = 3, 
     """Category, attributes and buyers' opinions of a product, or of each of several."""
     chosen = here.models.name_for(("products", "pictures"), model)
     if isinstance(asked, GivenProduct):
-        found = await _analysis(here, asked, chosen, top)
+        found = await _analysis(here, asked, chosen, top, here.turns())
         _count(here, found)
         return model_json(found)
     here.asking.check_items(len(asked.items))
     call_of(request).charge(len(asked.items))
-    told = await each([_analysis(here, one, chosen, top) for one in asked.items])
+    turns = here.turns()
+    told = await each(lambda one: _analysis(here, one, chosen, top, turns), asked.items)
     items = tuple(
         Analysis(id=one.id, status="failed", error=answer.message, error_kind=answer.code)
         if isinstance(answer, RequestError)
@@ -149,22 +155,25 @@ async def classify(request: Request) -> Json:
         asked = parsed(_PRODUCT, await request.body())
         if isinstance(asked, GivenProducts):
             return await _classify_many(here, request, asked, chosen, top)
-        product = await _product_of(here, asked)
+        given = await here.asking.product(asked)
     elif kind == "multipart/form-data":
-        product = _uploaded(here, await request.body(), said)
+        given = asking.Asked(_uploaded(here, await request.body(), said), ())
     elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
-        product = Product(id="picture", images=(_picture(await request.body()),))
+        given = asking.Asked(Product(id="picture", images=(_picture(await request.body()),)), ())
     else:
         raise RequestError(415, f"a body of '{kind}' is not read here; send a picture, a form or JSON")
     try:
-        found = _classified(await _answer(here, product, chosen, top))
+        found = _classified(await _answer(here, given, chosen, top))
     except PictureError as error:
         raise RequestError(422, str(error), code=error.kind, field="pictures") from None
     except Exception as error:
         raise as_problem(error) from error
     here.metrics.item(found.status, found.error_kind)
     if found.status == "failed":
-        raise RequestError(422, found.error or "nothing can be said of it", code=found.error_kind)
+        field = None if found.error_kind == "nothing_known" else "pictures"
+        raise RequestError(
+            422, found.error or "nothing can be said of it", code=found.error_kind, field=field
+        )
     return model_json(found)
 
 
@@ -185,9 +194,9 @@ async def _classify_many(
     call_of(request).charge(len(asked.items))
 
     async def one(given: GivenProduct) -> Classified:
-        return _classified(await _answer(here, await _product_of(here, given), chosen, top))
+        return _classified(await _answer(here, await here.asking.product(given), chosen, top))
 
-    told = await each([one(given) for given in asked.items])
+    told = await each(one, asked.items, here.turns())
     items = tuple(
         Classified(id=given.id, status="failed", error=answer.message, error_kind=answer.code)
         if isinstance(answer, RequestError)
@@ -200,76 +209,74 @@ async def _classify_many(
     return model_json(Classifieds(items=items, ok=ok, failed=len(items) - ok))
 
 
-async def _analysis(here: Server, given: GivenProduct, chosen: str | None, top: int) -> Analysis:
-    """One product's analysis; what is wrong with one part of it leaves the others."""
-    asked = await here.asking.product(given)
+async def _analysis(
+    here: Server, given: GivenProduct, chosen: str | None, top: int, turns: asyncio.Semaphore
+) -> Analysis:
+    """One product's analysis; what is wrong with one part of it leaves the others.
+
+    The product takes one of the request's `turns`, and so does each of its reviews."""
     something = bool(given.pictures or given.title or given.description or given.fields)
     answer: Prediction | ProductAnswer | None = None
-    reviewed: list[tuple[Review, ReviewPrediction]] = []
+    answered: list[tuple[Review, ReviewPrediction]] = []
     name = here.models.name_for(("reviews",))
     product_model = review_model = None
-    if chosen is not None:
-        with here.models.held(chosen) as engine:
-            product_model = engine.model
-            if something:
-                answer = await _told(engine, asked.product, asked.bad, top)  # type: ignore[arg-type]
+    async with turns:
+        asked = await here.asking.product(given)
+        if chosen is not None:
+            with here.models.held(chosen) as engine:
+                product_model = engine.model
+                if something:
+                    answer = await _told(engine, asked, top)
     if name is not None:
         with here.models.held(name) as engine:
             review_model = engine.model
-            answers_ = await each([as_reviews(engine).answer(review) for review in asked.reviews])
-            reviewed = [
-                (review, _failed_review(review, found) if isinstance(found, RequestError) else found)
-                for review, found in zip(asked.reviews, answers_, strict=True)
-            ]
+            answered = await reviewed(here, as_reviews(engine), asked.reviews, turns)
     return analysis_of(
-        given.id, answer, reviewed, product_model=product_model, review_model=review_model, given=something
+        given.id, answer, answered, product_model=product_model, review_model=review_model, given=something
     )
 
 
-async def _told(
-    engine: PicturesEngine | ProductsEngine, product: Product, bad: PictureError | None, top: int
-) -> Prediction | ProductAnswer | None:
-    """A bundle's answer; None where a pictures bundle is given no picture."""
-    if isinstance(engine, ProductsEngine):
-        found = await engine.answer(product, top=top)
-        if bad is not None:
-            if found.status == "failed":
-                return found.model_copy(update={"error": str(bad), "error_kind": bad.kind})
-            return found.model_copy(update={"warnings": (*found.warnings, "picture_skipped")})
-        return found
-    if not product.images and bad is None:
-        return None
+async def _told(engine: Engine, given: asking.Asked, top: int) -> Prediction | ProductAnswer | None:
+    """A bundle's answer, which may have failed; None where a pictures bundle is given no picture."""
     try:
-        if bad is not None and not product.images:
-            raise bad
-        return await engine.classify(product, top=top)
+        return await _asked(engine, given, top)
     except PictureError as error:
         label = engine.model.bundle.label
         return Prediction(
-            id=product.id, status="failed", error=str(error), error_kind=error.kind, bundle=label
+            id=given.product.id, status="failed", error=str(error), error_kind=error.kind, bundle=label
         )
 
 
-async def _answer(here: Server, product: Product, chosen: str | None, top: int) -> Prediction | ProductAnswer:
+async def _asked(engine: Engine, given: asking.Asked, top: int) -> Prediction | ProductAnswer | None:
+    """The same, but PictureError where a pictures bundle can use none of the pictures."""
+    product, bad = given.product, given.bad
+    found: Prediction | ProductAnswer
+    if isinstance(engine, ProductsEngine):
+        found = await engine.answer(product, top=top)
+    else:
+        assert isinstance(engine, PicturesEngine)
+        if not product.images:
+            if bad is not None:
+                raise bad
+            return None
+        found = await engine.classify(product, top=top)
+    if bad is None:
+        return found
+    if found.status == "failed":
+        return found.model_copy(update={"error": str(bad), "error_kind": bad.kind})
+    return found.model_copy(update={"warnings": (SKIPPED, *found.warnings)})
+
+
+async def _answer(
+    here: Server, given: asking.Asked, chosen: str | None, top: int
+) -> Prediction | ProductAnswer:
     if chosen is None:
         raise RequestError(404, "no bundle of products or pictures is open here", field="model")
     with here.models.held(chosen) as engine:
-        if isinstance(engine, ProductsEngine):
-            return await engine.answer(product, top=top)
-        assert isinstance(engine, PicturesEngine)
-        if not product.images:
-            raise RequestError(
-                422, f"the bundle '{chosen}' reads pictures, and there is none", field="pictures"
-            )
-        return await engine.classify(product, top=top)
-
-
-async def _product_of(here: Server, given: GivenProduct) -> Product:
-    """The product; PictureError where none of its pictures can be had and nothing else is known."""
-    asked = await here.asking.product(given)
-    if asked.bad is not None and not asked.product.images and not given.title:
-        raise asked.bad
-    return asked.product
+        found = await _asked(engine, given, top)
+    if found is None:
+        raise RequestError(422, f"the bundle '{chosen}' reads pictures, and there is none", field="pictures")
+    return found
 
 
 def _uploaded(here: Server, body: bytes, kind: str) -> Product:
@@ -320,12 +327,6 @@ def _classified(answer: Prediction | ProductAnswer) -> Classified:
         error=answer.error,
         error_kind=answer.error_kind,
         bundle=answer.bundle,
-    )
-
-
-def _failed_review(review: Review, problem: RequestError) -> ReviewPrediction:
-    return ReviewPrediction(
-        id=review.id, status="failed", product=review.product, error=problem.message, error_kind=problem.code
     )
 
 

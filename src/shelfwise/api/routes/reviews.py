@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from shelfwise.api.items import each
 from shelfwise.api.models import as_reviews
 from shelfwise.api.problems import RequestError
+from shelfwise.api.reviewing import reviewed
 from shelfwise.api.routes.products import Asked
 from shelfwise.api.state import Here, Json, JsonRoute, answers, call_of, model_json
 from shelfwise.reviews.rollup import Rollup
@@ -26,23 +26,11 @@ async def analyze(asked: GivenReviews, request: Request, here: Here, model: Aske
     call_of(request).charge(len(asked.items))
     reviews = here.asking.reviews(asked.items)
     with here.models.held(name) as engine:
-        told = await each([as_reviews(engine).answer(review) for review in reviews])
+        told = await reviewed(here, as_reviews(engine), reviews, here.turns())
         by = engine.model.answered
     rollup = Rollup(min_mentions=1)
     items: list[ReviewPrediction] = []
-    for review, found in zip(reviews, told, strict=True):
-        answer = (
-            ReviewPrediction(
-                id=review.id,
-                status="failed",
-                product=review.product,
-                error=found.message,
-                error_kind=found.code,
-                bundle=by.bundle,
-            )
-            if isinstance(found, RequestError)
-            else found
-        )
+    for review, answer in told:
         items.append(answer)
         rollup.add(review, answer)
         here.metrics.item(answer.status, answer.error_kind)
