@@ -6,10 +6,10 @@
 
 The index is built in a process of its own, whose peak memory is taken. Then, on one core and in turn, our
 search and faiss HNSW (needs `pip install faiss-cpu`) under random filters of 1, 10, 50 and 100%: faiss gets
-the filter as a ready bitmap and the smallest `efSearch` whose recall@10 reaches ours; ours gets the filter as
-text and evaluates it each time. Asked for: p50 at most 3 times faiss's (aim 1.2), recall@10 at least .95
-(.98), peak at most 6 GiB (3). `--noise` takes Gaussian noise for vectors. Writes
-results/bench/search_million.json (or -noise).
+the filter as a ready bitmap and the smallest `efSearch` whose recall@10 reaches ours, else the largest; and,
+beside that, the smallest that has .95. Ours gets the filter as text and evaluates it each time. Asked for:
+p50 at most 3 times faiss's (aim 1.2), recall@10 at least .95 (.98), peak at most 6 GiB (3). `--noise` takes
+Gaussian noise for vectors. Writes results/bench/search_million.json (or -noise).
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ LINKS, EFFORT = 32, 100
 """faiss: M and efConstruction."""
 WIDTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096)
 """faiss: efSearch."""
+ENOUGH = 0.95
+"""faiss is asked at this recall, too: its graph may find fewer than ours, however long it looks."""
 
 
 def build(folder: Path, given: argparse.Namespace) -> None:
@@ -155,11 +157,14 @@ def measured(
 
     recall = hits([ours(query) for query in queries], truth)
     bitmap = None if some.mask is None else np.packbits(some.mask, bitorder="little")
-    width = peer.width_for(queries, truth, bitmap, recall)
-    theirs = hits([peer.search(query, width, bitmap) for query in queries], truth)
+    width, enough = (peer.width_for(queries, truth, bitmap, wanted) for wanted in (recall, ENOUGH))
+    theirs, fewer = (
+        hits([peer.search(query, one, bitmap) for query in queries], truth) for one in (width, enough)
+    )
     taken = in_turn.latencies(
         {
             "faiss": in_turn.Side(lambda query: peer.search(query, width, bitmap), list(queries)),
+            "faiss_enough": in_turn.Side(lambda query: peer.search(query, enough, bitmap), list(queries)),
             "ours": in_turn.Side(ours, list(queries)),
             "page": in_turn.Side(page, list(queries)),
         },
@@ -174,6 +179,12 @@ def measured(
         "page_p50_ms": p50["page"],
         "faiss_p50_ms": p50["faiss"],
         "p50_over_faiss": p50["ours"] / p50["faiss"],
+        "enough": {
+            "faiss_recall@10": fewer,
+            "efSearch": enough,
+            "faiss_p50_ms": p50["faiss_enough"],
+            "p50_over_faiss": p50["ours"] / p50["faiss_enough"],
+        },
         "p99_ms": 1e3 * float(np.quantile(taken["ours"], 0.99)),
     }
 
@@ -229,10 +240,11 @@ def main() -> None:
         for share in SHARES:
             found = measured(index, peer, queries, share, given.rounds)
             values["filters"][f"{share:.0%}"] = found
-            print(f"filter {share:4.0%}:", {k: round(v, 3) for k, v in found.items()}, flush=True)
+            print(f"filter {share:4.0%}:", found, flush=True)
     filtered = values["filters"].values()
     values["worst"] = {
         "p50_over_faiss": max(one["p50_over_faiss"] for one in filtered),
+        "p50_over_faiss_at_0.95": max(one["enough"]["p50_over_faiss"] for one in filtered),
         "recall@10": min(one["recall@10"] for one in filtered),
         "peak_gib": values["build"]["peak_gib"],
     }

@@ -14,6 +14,9 @@ from shelfwise.config.serving import ServeConfig
 from shelfwise.errors import ConfigError
 from shelfwise.service.models import default_paths
 
+KEEP_ALIVE_S = 75
+"""More than the 60 s of common load balancers: where the server closes first, a request may be lost."""
+
 
 class _Server(uvicorn.Server):
     """Says where it listens once it does."""
@@ -41,6 +44,7 @@ def run(config: ServeConfig) -> None:
             access_log=False,
             server_header=False,
             date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=max(1, round(config.limits.drain_s)),
             limit_concurrency=None,
         )
