@@ -80,6 +80,20 @@ def test_a_page_is_the_searchers(api: Any, index: Path) -> None:
     assert api.post("/v1/search", json={"words": " "}).json() == api.post("/v1/search", json={}).json()
 
 
+def test_the_index_says_what_it_holds(api: Any, served: Callable[..., Any], index: Path) -> None:
+    found = api.get("/v1/index")
+    assert found.status_code == 200, found.text
+    card = found.json()
+    names = [one["field"] for one in card["fields"]]
+    listed = api.post("/v1/search", json={"limit": 1, "facets": names}).json()
+    assert card["products"] == listed["total"]
+    assert card["index"] == listed["index"]
+    assert names
+    assert card["fields"] == listed["facets"]
+    assert str(index) not in found.text
+    assert served("reviews").get("/v1/index").json()["error"]["code"] == "no_index"
+
+
 def test_pictures_and_likeness_find_products(api: Any, png: bytes) -> None:
     data = base64.b64encode(png).decode()
     by_picture = api.post("/v1/search", json={"picture": {"data": data}, "limit": 3}).json()

@@ -76,7 +76,9 @@ def test_search_has_a_row_for_each_filter(tmp_path: Path) -> None:
     write(tmp_path, "search_million", million)
     table = tables.render("search", tmp_path)
     assert table.count("\n") == 2 + 2 * len(SHARES) + 1
-    assert "faiss HNSW at recall 0.981: 3.00 ms; 0.50 times that; at recall 0.951: 1.00 ms; 1.50 times" in table
+    assert (
+        "faiss HNSW at recall 0.981: 3.00 ms; 0.50 times that; at recall 0.951: 1.00 ms; 1.50 times" in table
+    )
     assert "peak memory 2.5 GiB | faiss HNSW: 900 CPU-seconds" in table
 
 

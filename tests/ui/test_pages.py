@@ -211,6 +211,19 @@ def test_the_bundles_are_shown_with_what_they_can_tell(opened: Opened, api_url: 
         assert part in shown, part
 
 
+def test_what_can_be_searched_is_shown_by_field(opened: Opened, api_url: str, stub: Any) -> None:
+    shown = html(opened(api_url, "models"))
+    for part in ("What can be searched", "every product is scored", "On its validation rows", "rows</dd>"):
+        assert part in shown, part
+    stub.works()
+    stub.answers["/openapi.json"] = (200, {}, {"paths": {"/v1/index": {}}})
+    stub.answers["/health/ready"] = (200, {}, {"ready": True, "models": {}})
+    stub.answers["/metrics"] = (200, {}, b"")
+    stub.refuses("/v1/index", 404, "no_index")
+    shown = html(opened(stub.url, "models"))
+    assert "start the server with --index FOLDER" in shown
+
+
 def test_a_bundle_that_is_not_ready_is_marked(opened: Opened, stub: Any) -> None:
     stub.works()
     stub.answers["/health/ready"] = (503, {}, {"ready": False, "models": {"products": "failed: BundleError"}})

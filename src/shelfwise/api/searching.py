@@ -16,7 +16,7 @@ from shelfwise.errors import PictureError, SearchError
 from shelfwise.predict.embedder import Embedder, PictureEmbedder, ProductEmbedder
 from shelfwise.predict.predictor import Predictor
 from shelfwise.predict.products import ProductPredictor
-from shelfwise.schema.search import SearchPage, SearchRequest
+from shelfwise.schema.search import IndexCard, SearchPage, SearchRequest
 from shelfwise.search.index import OpenedIndex
 from shelfwise.service.models import OpenModel
 from shelfwise.service.search import Searcher
@@ -59,6 +59,10 @@ class Searching:
         """A product's picture, small, as JPEG; RequestError 404 where there is none, 503 in a crowd."""
         return await self._in_turn(self._painters, lambda: self._thumbnail(id))
 
+    async def card(self) -> IndexCard:
+        """What the index holds; RequestError 503 in a crowd."""
+        return await self._in_turn(self._threads, self._card)
+
     def stop(self) -> None:
         """Take nothing more."""
         self._threads.shutdown(wait=False)
@@ -78,6 +82,10 @@ class Searching:
         if request.like is not None:
             _check_known(self._searcher.index, request.like)
         return self._searcher.search(request)
+
+    def _card(self) -> IndexCard:
+        self._look_again()
+        return self._searcher.index.card
 
     def _thumbnail(self, id: str) -> bytes:
         """Of the file that the index names; nothing of the request becomes a path, and no path is told."""

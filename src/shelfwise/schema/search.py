@@ -128,3 +128,21 @@ class SearchPage(Frozen):
     """Whether every product that the filter leaves was scored."""
     index: str
     """Bundle and version of the index; pages of different versions do not join."""
+
+
+class IndexCard(Frozen):
+    """What an index holds."""
+
+    index: str
+    """Bundle and version."""
+    products: Count
+    updated: str
+    """When it was published, ISO 8601; empty for one of an earlier shelfwise."""
+    pictures: bool
+    """Whether it knows where the products' pictures are."""
+    exact: bool
+    """Whether every search scores every product that its filter leaves."""
+    recall: dict[str, float] = {}
+    """Recall@10 of approximate search against exact search, by filter."""
+    fields: tuple[Facet, ...] = ()
+    """Every field with its values among all products, and how many have none."""

@@ -159,6 +159,10 @@ class ModelCard(Frozen):
     vectors: int | None = None
     """Dimensions of its vectors, where it has any."""
     precision: Literal["fp32", "int8"] = "fp32"
+    rows: int | None = None
+    """Rows that it learned from."""
+    validation: dict[str, float] = {}
+    """Scores on its validation rows, such as `accuracy`; of products by what is known, as `text: colour`."""
 
 
 class Ready(Frozen):

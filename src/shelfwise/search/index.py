@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -17,7 +17,15 @@ from jaxtyping import Float32
 from numpy import ndarray
 
 from shelfwise.errors import SearchError
-from shelfwise.schema.search import Facet, Hit, HitExplanation, SearchPage, SearchRequest, SideScore
+from shelfwise.schema.search import (
+    Facet,
+    Hit,
+    HitExplanation,
+    IndexCard,
+    SearchPage,
+    SearchRequest,
+    SideScore,
+)
 from shelfwise.search.facets import facet_of
 from shelfwise.search.facts import UNFINISHED, IndexFacts, read_facts
 from shelfwise.search.filter_mask import mask_of, unknown_field
@@ -196,6 +204,20 @@ class OpenedIndex:
         if found.ranking is None:
             return stop if stop < found.within.count else None
         return stop if stop < min(len(found.ranking), request.window) else None
+
+    @cached_property
+    def card(self) -> IndexCard:
+        """What it holds."""
+        facts = self.facts
+        return IndexCard(
+            index=facts.label,
+            products=len(self),
+            updated=facts.updated,
+            pictures=facts.image_root is not None,
+            exact=facts.exact,
+            recall=facts.recall,
+            fields=self._facets(tuple(sorted(self.view.columns)), Selection(len(self.view))),
+        )
 
     def _facets(self, names: tuple[str, ...], within: Selection) -> tuple[Facet, ...]:
         return tuple(facet_of(name, self.view.columns[name], within) for name in dict.fromkeys(names))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -77,7 +78,18 @@ class OpenModel:
             targets=targets,
             vectors=vectors,
             precision=self.precision,
+            rows=bundle.meta.info.get("rows", {}).get("train"),
+            validation=_flat(bundle.meta.info.get("validation", {})),
         )
+
+
+def _flat(scores: Mapping[str, Any]) -> dict[str, float]:
+    """Scores by name, those of products by what was known and name."""
+    found: dict[str, float] = {}
+    for name, score in scores.items():
+        inner = {f"{name}: {target}": one for target, one in score.items()} if isinstance(score, dict) else {}
+        found |= inner or ({name: float(score)} if isinstance(score, int | float) else {})
+    return found
 
 
 def open_model(

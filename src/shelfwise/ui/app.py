@@ -17,7 +17,7 @@ PAGES = (
     ("analyse", "Analyse a product", "inventory_2"),
     ("search", "Search", "search"),
     ("reviews", "Reviews of a catalogue", "reviews"),
-    ("models", "Models", "model_training"),
+    ("models", "Models and data", "model_training"),
 )
 # A file, because a named icon would be fetched from Google by every visitor's browser.
 st.set_page_config(page_title="shelfwise", page_icon=HERE / "icon.svg", layout="wide")

@@ -11,7 +11,7 @@ import httpx2 as httpx
 from pydantic import BaseModel, ValidationError
 
 from shelfwise.schema.explanation import Explanation
-from shelfwise.schema.search import SearchPage
+from shelfwise.schema.search import IndexCard, SearchPage
 from shelfwise.schema.serving import (
     Analysis,
     GivenProduct,
@@ -109,6 +109,10 @@ class Client:
         query: dict[str, Any] = {"limit": limit} | ({"filter": filter} if filter else {})
         path = f"/v1/products/{quote(id, safe='')}/similar"
         return _read(SearchPage, self._asked("GET", path, params=query).content)
+
+    def index(self) -> IndexCard:
+        """What the index holds."""
+        return _read(IndexCard, self._asked("GET", "/v1/index").content)
 
     def picture(self, id: str) -> bytes | None:
         """A small JPEG of a product of the index; None where the server has none of it."""

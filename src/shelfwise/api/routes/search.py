@@ -12,7 +12,7 @@ from shelfwise.api.searching import Searching
 from shelfwise.api.state import Here, Json, JsonRoute, Server, answers, model_json
 from shelfwise.errors import PictureError
 from shelfwise.schema import Picture
-from shelfwise.schema.search import SearchPage, SearchRequest
+from shelfwise.schema.search import IndexCard, SearchPage, SearchRequest
 from shelfwise.schema.serving import GivenSearch
 
 router = APIRouter(tags=["search"], route_class=JsonRoute)
@@ -52,6 +52,12 @@ async def picture(id: Annotated[str, Path(max_length=1_000)], here: Here) -> Res
     small = await _searching(here).thumbnail(id)
     headers = {"cache-control": "private, max-age=300", "x-content-type-options": "nosniff"}
     return Response(small, headers=headers, media_type="image/jpeg")
+
+
+@router.get("/v1/index", response_model=IndexCard, responses=answers(404))
+async def index(here: Here) -> Json:
+    """What the index holds: products, every field with its values, and how exact search is."""
+    return model_json(await _searching(here).card())
 
 
 async def _found(here: Server, request: SearchRequest) -> SearchPage:
