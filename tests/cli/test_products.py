@@ -76,7 +76,8 @@ def test_a_product_is_told_by_picture_title_or_both(
     answer = json.loads(out)
     assert answer["known"] == ["text"]
     assert answer["targets"]["category"]["labels"] == ["bag"]
-    code, out, _ = run("predict", tiny_products_bundle, "none.png")
+    Path("broken.png").write_bytes(b"no picture")
+    code, out, _ = run("predict", tiny_products_bundle, "broken.png")
     assert (code, out.startswith("failed: ")) == (1, True)
 
 
@@ -103,6 +104,8 @@ def test_a_catalogue_is_answered_row_by_row(
         ((), "name pictures, a --title, or both"),
         (("--text", "Good."), "--text is for reviews bundles"),
         (("shop.csv",), "is a catalogue: add --out"),
+        (("none.png",), "picture 'none.png' not found"),
+        (("none.png", "--title", "Red shoe"), "picture 'none.png' not found"),
         (("shop.csv", "--title", "Shoe", "--out", "a.csv"), "--title is of one product"),
         (("shop.csv", "--out", "a.txt"), "expected a .parquet or .csv file"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,28 @@ def test_a_picture_that_vanishes_in_training_is_named(tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(DataError, match=r"images/p00..\.png' is not what it was .*: not found; put it back"):
         train_products(config, tmp_path / "run", inputs=inputs)
+
+
+def test_pictures_that_cannot_be_used_are_told_before_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = draw_catalog(tmp_path, 60, size=24)
+    (tmp_path / "images" / "p0007.png").unlink()
+    (tmp_path / "images" / "p0009.png").write_bytes(b"no picture")
+    with caplog.at_level("WARNING", "shelfwise.train"):
+        load_product_inputs(products_config(table))
+    assert "2 of the pictures cannot be used" in caplog.text
+    assert "the first is row 9: image 'images/p0007.png': " in caplog.text
+    for path in (tmp_path / "images").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"none of its pictures can be used; the first is row 2: .*image_root"):
+        load_product_inputs(products_config(table))
+
+
+def test_titles_alone_are_learned_where_no_picture_is_named(tmp_path: Path) -> None:
+    table = draw_catalog(tmp_path, 60, size=24)
+    table.write_text(re.sub(r"images/.*png", "", table.read_text()))
+    assert not len(load_product_inputs(products_config(table)).train.places)
 
 
 def test_what_cannot_be_learned_is_one_line(table: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from shelfwise.data.product_rows import ProductParts, ProductRows, load_products
 from shelfwise.data.review_tokens import TextReader, choose_max_tokens
 from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.taxonomy import Taxonomy
-from shelfwise.errors import ConfigError, ErrorBudgetError
+from shelfwise.errors import ConfigError, DataError, ErrorBudgetError
 from shelfwise.nn.product_loader import ProductData
 from shelfwise.nn.title_hiding import hidden_names
 
@@ -68,6 +68,7 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
             f"'{source}': {found.count}; the first is {found.errors[0]}. "
             f"Mend them, or train without them: --max-errors {found.count.failed}"
         )
+    _tell_skipped(found, source)
     if not config.asked:
         raise ConfigError(f"'{source}' has no label to learn; name one in data.columns.labels")
     train = found.parts["train"]
@@ -94,6 +95,23 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
         titles=train.titles,
         reader=reader,
         digest=digest,
+    )
+
+
+def _tell_skipped(found: ProductParts, source: str) -> None:
+    """Warn of pictures that cannot be used; DataError where pictures are named and none can."""
+    if found.skipped is None:
+        return
+    count = found.count.warnings["picture_skipped"]
+    if not any(len(part.places) for part in found.parts.values()):
+        raise DataError(
+            f"'{source}': none of its pictures can be used; the first is {found.skipped}. Mend "
+            "data.image_root, or leave data.columns.images out to learn without pictures"
+        )
+    log.warning(
+        "'%s': %s of the pictures cannot be used, and their products are learned without them; the first "
+        "is %s",
+        *(source, f"{count:,}", found.skipped),
     )
 
 
