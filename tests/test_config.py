@@ -133,6 +133,39 @@ def test_a_wrong_value_is_one_line_with_key_and_value(
 
 
 @pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (
+            {"task": "products", "fusion": {"kind": "bottleneck", "width": 30}},
+            "fusion: fusion.width is 30, and fusion.kind 'bottleneck' shares it among 4 heads",
+        ),
+        (
+            {"task": "products", "preprocess": {"height": 80, "width": 8}},
+            "preprocess.height 80 and width 8 are too small for 3 stages",
+        ),
+        (
+            {
+                "preprocess": {"height": 8, "width": 9},
+                "model": {"widths": [8] * 4, "depths": [1] * 4, "downsample": ["pool"] * 4},
+            },
+            "preprocess.height 8 and width 9 are too small for 4 stages",
+        ),
+    ],
+)
+def test_shapes_that_no_network_can_have_are_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_run(values, where="shop.toml")
+    assert words in str(caught.value)
+
+
+def test_the_smallest_pictures_that_stages_leave_something_of_are_taken() -> None:
+    for side, stride in ((15, 2), (8, 1)):
+        small = {"preprocess": {"height": side, "width": side}, "picture": {"stem_stride": stride}}
+        parse_run({"task": "products", **small}, where="shop.toml")
+    parse_run({"task": "products", "fusion": {"kind": "late", "width": 30}}, where="shop.toml")
+
+
+@pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("a.yaml", b"name: x", r"expected a \.toml or \.json file"),

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from shelfwise.config import AnyConfig, changed
-from shelfwise.errors import ConfigError, InterruptedRunError, TrainingError
+from shelfwise.errors import ConfigError, InterruptedRunError, ShelfwiseError, TrainingError
 from shelfwise.train import inputs as picture_inputs
 from shelfwise.train import review_inputs
 from shelfwise.train.fit import Watch
@@ -96,7 +96,8 @@ def work(
     """Run trials until the budget is spent, and yield each when it is done.
 
     Ctrl-C, or `stopped`, raises an InterruptedRunError; the trial at hand is given back, as it is when an
-    error ends all. A loss that diverges, or too little memory, only fails the trial."""
+    error ends all, which the same values may do three times. A loss that diverges, values that do not fit
+    together, or too little memory only fail the trial."""
     trainer = Trainer(study, max_errors, threads, watch, stopped)
     while (claim := study.claim(budget)) is not None:
         try:
@@ -105,7 +106,7 @@ def work(
             study.prune(claim)
         except Exception as error:
             if (why := _own_fault(error)) is None:
-                _give_back(study, claim)
+                _give_back(study, claim, error)
                 raise
             study.fail(claim, why)
         except KeyboardInterrupt:
@@ -162,7 +163,10 @@ class Trainer:
         """What is trained; validations and threads are not what is tried, and `best.toml` has neither."""
         told = ", ".join(f"{key} = {value!r}" for key, value in claim.values.items())
         values = {} if claim.own else claim.values
-        config = changed(self.study.config, values, where=f"trial {claim.number}: {told}")
+        try:
+            config = changed(self.study.config, values, where=f"trial {claim.number}: {told}")
+        except ConfigError as error:  # each fits the configuration, and not all fit each other
+            raise TrainingError(str(error)) from None
         every = validation_interval(self.study.config)
         train = config.train.model_copy(
             update={"evaluate_every": config.train.evaluate_every or every}
@@ -213,9 +217,13 @@ def _own_fault(error: Exception) -> str | None:
     return None
 
 
-def _give_back(study: Study, claim: Claim) -> None:
+def _give_back(study: Study, claim: Claim, error: Exception | None = None) -> None:
+    """To be tried again, not for ever where an error may be of the values; what the user stops or is to mend
+    in the configuration is not."""
     shutil.rmtree(claim.folder, ignore_errors=True)
-    study.release(claim)
+    others = (claim.own and isinstance(error, ShelfwiseError)) or isinstance(error, InterruptedRunError)
+    why = "" if error is None or others else f"{type(error).__name__}: {error}"
+    study.release(claim, why.partition("\n")[0])
 
 
 def _tidy(folder: Path) -> None:
