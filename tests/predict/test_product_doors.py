@@ -273,7 +273,8 @@ def test_a_field_that_the_bundle_does_not_read_is_named(bundle: Path, shop: Path
         str(bundle), str(shop), "--field", "price=1", "--out", "a.csv"
     )
     assert "--field is for these" in refused(str(tiny_bundle), "x.png", "--field", "price=1")
-    explained = CliRunner().invoke(app, ["explain", str(tiny_bundle), "x.png", "--field", "a=1", "--out", "why"])
+    words = ["explain", str(tiny_bundle), "x.png", "--field", "a=1", "--out", "why"]
+    explained = CliRunner().invoke(app, words)
     assert "--field is for these" in str(explained.exception)
 
 
