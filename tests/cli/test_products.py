@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +63,17 @@ def test_every_target_is_measured_from_every_subset(
     assert sorted(path.name for path in (tmp_path / "found").iterdir()) == [
         "accuracy.png", "learning_curves.png", "metrics.json", "reliability.png", "report.html", "rows.png",
     ]  # fmt: skip
+
+
+def test_a_pipe_gets_every_figure_whole(
+    run: Run, config: Path, tiny_products_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    code, out, err = run("evaluate", tiny_products_bundle, config, "--out", "found", "--part", "validation")
+    assert code == 0, err
+    for target in ("category", "colour"):
+        for subset in ("picture", "text", r"picture \+ text"):
+            assert re.search(rf"^{target} +{subset} +\d+\.\d% +\d+\.\d%-\d+\.\d% *$", out, re.MULTILINE)
 
 
 def test_a_product_is_told_by_picture_title_or_both(
