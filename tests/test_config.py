@@ -336,3 +336,29 @@ def test_a_path_of_templates_starts_at_the_configs_own_folder(tmp_path: Path) ->
     path = tmp_path / "shop.toml"
     path.write_text('task = "products"\n[zero_shot]\ntemplates = "prompts.toml"\n')
     assert load_run(path).zero_shot.templates == tmp_path / "prompts.toml"  # type: ignore[union-attr]
+
+
+def test_a_checkpoint_beside_the_config_is_meant_and_a_name_is_left_alone(tmp_path: Path) -> None:
+    for folder in ("vit", "minilm"):
+        (tmp_path / folder).mkdir()
+    path = tmp_path / "shop.toml"
+    tower = 'tower = "pretrained"\ncheckpoint = '
+    path.write_text(f'task = "products"\n[picture]\n{tower}"vit"\n[title]\n{tower}"minilm"\n')
+    config = load_run(path)
+    assert isinstance(config, ProductsConfig)
+    assert (config.picture.checkpoint, config.title.checkpoint) == (str(tmp_path / "vit"), "minilm")
+    path.write_text(path.read_text().replace('"vit"', '"google/vit"'))
+    config = load_run(path)
+    assert isinstance(config, ProductsConfig)
+    assert config.picture.checkpoint == "google/vit"
+
+
+def test_a_checkpoint_is_written_by_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("vit", "minilm"):
+        (tmp_path / folder).mkdir()
+    towers = {"tower": "pretrained", "checkpoint": "vit"}, {"tower": "pretrained", "checkpoint": "minilm"}
+    values = {"task": "products", "picture": towers[0], "title": towers[1]}
+    written = json.loads(config_text(parse_run(values, where="test"), ".json"))
+    assert written["picture"]["checkpoint"] == str(tmp_path / "vit")
+    assert "checkpoint" not in written["title"]  # the default

@@ -92,6 +92,15 @@ def test_a_fingerprint_is_of_what_figures_depend_on(products_table: Path, tmp_pa
     assert fingerprint(moved) != own
 
 
+def test_a_checkpoint_counts_by_its_name_wherever_it_lies(products_table: Path, tmp_path: Path) -> None:
+    found = set()
+    for place in ("a/vit", "b/vit", "b/clip"):
+        (tmp_path / place).mkdir(parents=True)
+        towers = {"picture.tower": "pretrained", "picture.checkpoint": str(tmp_path / place)}
+        found.add(planned(products_table, set=towers, seeds=(0,)).baseline[0].fingerprint)
+    assert len(found) == 2
+
+
 def test_a_cell_belongs_to_one_process_at_a_time(products_table: Path, tmp_path: Path) -> None:
     cell = planned(products_table).cells[0]
     with claimed(cell, tmp_path) as first:

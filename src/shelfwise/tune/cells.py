@@ -144,7 +144,8 @@ def _switched(config: AnyConfig, settings: Mapping[str, Any], where: str) -> Any
 def fingerprint(config: AnyConfig) -> str:
     """A hash of the settings that figures depend on, and of the data's files.
 
-    A file counts by its content, wherever it lies; of a folder of pictures only the name is looked at."""
+    A file counts by its content, wherever it lies; of a folder of pictures, or a checkpoint, only the name is
+    looked at."""
     values = config.model_dump(mode="json", exclude={"name", "ablate"})
     for name in NO_EFFECT:
         values["train"].pop(name, None)
@@ -154,6 +155,10 @@ def fingerprint(config: AnyConfig) -> str:
         data.pop(name, None)
     if split.get("families"):
         split["families"] = _identity(split["families"])
+    for tower in ("picture", "title"):
+        checkpoint = values.get(tower, {}).get("checkpoint")
+        if checkpoint and Path(checkpoint).is_dir():
+            values[tower]["checkpoint"] = Path(checkpoint).name
     text = json.dumps([FORMAT, values], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
