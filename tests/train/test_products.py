@@ -15,12 +15,13 @@ from drawn import draw_catalog
 from small_products import products_config
 
 from shelfwise.bundle import ProductsBundle, open_bundle
+from shelfwise.config import ProductsConfig, changed
 from shelfwise.data.catalog import read_catalog
 from shelfwise.errors import BundleError, ConfigError, DataError, ErrorBudgetError, TrainingError
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Picture, Product
 from shelfwise.train.fit import Watch
-from shelfwise.train.product_inputs import fingerprint, load_product_inputs
+from shelfwise.train.product_inputs import fingerprint, load_product_inputs, read_as
 from shelfwise.train.products import train_products
 from shelfwise.train.start import finished
 
@@ -214,6 +215,34 @@ def test_how_pictures_are_kept_is_no_part_of_a_fingerprint(table: Path) -> None:
         digest.update(array.tobytes())
     digest.update(data.pool[data.places].tobytes())
     assert fingerprint(encoded, streamed)["data"] == digest.hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "read"),
+    [
+        ("preprocess.height", 20, True),
+        ("split.salt", "other:", True),
+        ("title.words", 2, True),
+        ("title.buckets", 256, True),
+        ("targets", {"colour": {"labels": ["colour"]}}, True),
+        ("title.width", 64, False),
+        ("picture.residual", True, False),
+        ("picture.pool", "all", False),
+        ("picture.dropout", 0.5, False),
+        ("fusion.kind", "late", False),
+        ("shared.weight", 0.5, False),
+        ("train.lr", 0.5, False),
+    ],
+)
+def test_data_is_read_again_where_a_setting_changes_it(
+    table: Path, setting: str, value: Any, *, read: bool
+) -> None:
+    config = products_config(table)
+    other = changed(config, {setting: value}, where="test")
+    assert isinstance(other, ProductsConfig)
+    assert (read_as(other) != read_as(config)) == read
+    digests = {load_product_inputs(each).digest for each in (config, other)}
+    assert (len(digests) == 2) == read
 
 
 def test_a_picture_that_vanishes_in_training_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Int64
@@ -25,6 +25,12 @@ from shelfwise.errors import DataError
 from shelfwise.schema import FieldValue, Product, RowError, RowWarning
 
 KEPT_ERRORS = 100
+ROWS: dict[str, Any] = {
+    **dict.fromkeys(("data", "split", "preprocess"), True),
+    **{"picture": {"most"}, "table": {"fields"}},
+}
+"""Settings that `load_products` depends on, in the form of pydantic's `include`; how pictures are kept changes no
+value."""
 LabelValue = str | tuple[str, ...] | None
 V = TypeVar("V")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from shelfwise.config.training import NO_EFFECT
 from shelfwise.data.picture_pool import EncodedPool, pictures_of_batches
 from shelfwise.data.product_input import FieldScale, field_scales, table_input, text_input
 from shelfwise.data.product_labels import classes_of, labels_of
-from shelfwise.data.product_rows import ProductParts, ProductRows, load_products
+from shelfwise.data.product_rows import ROWS, ProductParts, ProductRows, load_products
 from shelfwise.data.review_tokens import TextReader, choose_max_tokens
 from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.taxonomy import Taxonomy
@@ -28,6 +29,11 @@ from shelfwise.nn.title_hiding import hidden_names
 
 log = logging.getLogger(__name__)
 CHUNK = 512
+READ = ROWS | {
+    **dict.fromkeys(("targets", "table"), True),
+    "title": {"tower", "checkpoint", "max_tokens", "longest", "buckets", "words", "pieces"},
+}
+"""Settings that `load_product_inputs` depends on, as `ROWS` are."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,11 @@ def load_product_inputs(config: ProductsConfig, *, max_errors: int = 0) -> Produ
     ConfigError where there is nothing to learn, ErrorBudgetError where more than `max_errors` rows cannot
     be used."""
     return product_inputs(load_products(config), config, max_errors=max_errors)
+
+
+def read_as(config: ProductsConfig, what: dict[str, Any] = READ) -> str:
+    """The same for configurations that read the same data in the same way: all of it, or `ROWS`."""
+    return json.dumps(config.model_dump(mode="json", include=what))
 
 
 def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: int = 0) -> ProductInputs:

@@ -18,7 +18,7 @@ from shelfwise.errors import ConfigError, InterruptedRunError, ShelfwiseError, T
 from shelfwise.train import inputs as picture_inputs
 from shelfwise.train import review_inputs
 from shelfwise.train.fit import Watch
-from shelfwise.train.product_inputs import load_product_inputs
+from shelfwise.train.product_inputs import load_product_inputs, read_as
 from shelfwise.train.products import finest_accuracy, train_products
 from shelfwise.train.reviews import train_reviews
 from shelfwise.train.run import train as train_pictures
@@ -39,8 +39,13 @@ class Task:
     """The score, by its name in the journal."""
     judged: Callable[[Any], bool]
     """Whether loaded data has validation rows to judge by."""
-    unread: dict[str, Any]
-    """Settings that reading the data does not depend on, in the form of pydantic's `exclude`."""
+    read_as: Callable[[Any], str]
+    """The same for configurations that read the same data in the same way."""
+
+
+def _but(*unread: str) -> Callable[[AnyConfig], str]:
+    """All settings but those of some tables, which reading the data does not depend on."""
+    return lambda config: json.dumps(config.model_dump(mode="json", exclude=set(unread)))
 
 
 TASKS = {
@@ -49,25 +54,21 @@ TASKS = {
         train=train_pictures,
         metric="accuracy",
         judged=lambda inputs: bool((inputs.validation.labels >= 0).any()),
-        unread=dict.fromkeys(("name", "model", "augment", "text", "train"), True),
+        read_as=_but("name", "model", "augment", "text", "train"),
     ),
     "reviews": Task(
         load=lambda config, max_errors: review_inputs.load_inputs(config, max_errors=max_errors),
         train=train_reviews,
         metric="qwk",
         judged=lambda inputs: any(review.rating is not None for review in inputs.validation),
-        unread=dict.fromkeys(("name", "encoder", "heads", "distill", "aspects", "train"), True),
+        read_as=_but("name", "encoder", "heads", "distill", "aspects", "train"),
     ),
     "products": Task(
         load=lambda config, max_errors: load_product_inputs(config, max_errors=max_errors),
         train=train_products,
         metric="accuracy",
         judged=lambda inputs: finest_accuracy(inputs.validation) is not None,
-        unread={
-            **dict.fromkeys(("name", "augment", "fusion", "shared", "train"), True),
-            "title": {"width", "hide"},
-            "picture": {"stem", "stem_stride", "widths", "depths", "downsample", "head_scale", "dropout"},
-        },
+        read_as=read_as,
     ),
 }
 
@@ -178,13 +179,14 @@ class Trainer:
         """The data, or None where it is streamed from disk: then each trial reads for itself."""
         if config.train.loader == "stream":
             return None
-        task, read = TASKS[config.task], _read_as(config)
+        task = TASKS[config.task]
+        read = task.read_as(config)
         if read != self._read[0]:
             self._read = ("", None)  # before the new data needs the memory
             inputs = task.load(config, self.max_errors)
             if not task.judged(inputs):
                 raise _unjudged(config)
-            if read == _read_as(self.study.config):
+            if read == task.read_as(self.study.config):
                 self.study.check_rows(len(inputs.train), len(inputs.validation))
             self._read = (read, inputs)
         return self._read[1]
@@ -195,11 +197,6 @@ def validation_interval(config: AnyConfig) -> float | None:
     if config.train.evaluate_every is not None or config.tune.pruner == "none":
         return None
     return 1.0 if config.train.epochs >= 4 else config.train.epochs / 4
-
-
-def _read_as(config: AnyConfig) -> str:
-    """The same for configurations that read the same data in the same way."""
-    return json.dumps(config.model_dump(mode="json", exclude=TASKS[config.task].unread))
 
 
 def _unjudged(config: AnyConfig) -> ConfigError:
