@@ -15,7 +15,7 @@ from drawn import draw_catalog
 from small_products import products_config
 
 from shelfwise.bundle import ProductsBundle, open_bundle
-from shelfwise.config import ProductsConfig, changed
+from shelfwise.config import AblateConfig, ProductsConfig, changed
 from shelfwise.data.catalog import read_catalog
 from shelfwise.errors import BundleError, ConfigError, DataError, ErrorBudgetError, TrainingError
 from shelfwise.predict.products import ProductPredictor
@@ -165,6 +165,9 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(table: Path, tmp
     resumed = train_products(config, tmp_path / "cut", resume=True)
     assert whole.meta.files["model.safetensors"] == resumed.meta.files["model.safetensors"]
     assert train_products(config, tmp_path / "cut", resume=True).version == resumed.version
+    switches = AblateConfig(groups={"fusion": {"late": {"fusion.kind": "late"}}})
+    ablated = config.model_copy(update={"ablate": switches})
+    assert train_products(ablated, tmp_path / "cut", resume=True).version == resumed.version
 
 
 def test_a_run_may_go_on_with_its_pictures_kept_in_another_form(table: Path, tmp_path: Path) -> None:
