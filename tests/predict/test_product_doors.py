@@ -278,12 +278,16 @@ def test_a_field_that_the_bundle_does_not_read_is_named(bundle: Path, shop: Path
     assert "--field is for these" in str(explained.exception)
 
 
-def test_a_table_with_other_columns_is_guessed_and_a_part_of_them_is_enough(bundle: Path, shop: Path) -> None:
+def test_a_table_with_other_columns_is_guessed_and_a_part_of_them_is_enough(
+    bundle: Path, shop: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     rows = [{"id": row["id"], "title": TITLE} for row in rows_of(shop)]
     table, out = shop.parent / "few.csv", shop.parent / "answers" / "few.parquet"
     write(table, rows)
     by_catalogue(bundle, table, out)
     assert {tuple(row["known"]) for row in parquet.read_table(out).to_pylist()} == {("text",)}
+    assert "are guessed" not in caplog.text
     write(table, [{"sku": f"s{i}", "name": TITLE} for i in range(3)])
     by_catalogue(bundle, table, out)
     assert [row["id"] for row in parquet.read_table(out).to_pylist()] == ["s0", "s1", "s2"]
+    assert "are guessed" in caplog.text

@@ -38,7 +38,8 @@ def evaluate_products_bundles(
     predictors = [ProductPredictor.load(Path(path), threads=threads) for path in bundles]
     if len(predictors) == 2:  # refuse now, and not after reading
         shared_targets(*(predictor.bundle for predictor in predictors))
-    data = resolve(catalog, folders=data_folders())
+    # Columns of a bare table are not guessed: the bundle's own map says which is which.
+    data = resolve(catalog, folders=data_folders(), known=lambda config: config)
     out.mkdir(parents=True, exist_ok=True)  # or fail now, and not after the work
     watch("reading the catalogue", 0.0)
     parts = _load(predictors[0], data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,9 +47,7 @@ def answer_products(
         from shelfwise.data.catalog import resolve
         from shelfwise.predict.product_stream import own_columns, predict_products
 
-        config = resolve(files[0], folders=data_folders())
-        if Path(files[0]).suffix not in (".toml", ".json"):
-            config = own_columns(bundle, config)
+        config = resolve(files[0], folders=data_folders(), known=partial(own_columns, bundle))
         predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads, precision))
         among = predictor.named(names) if names else None
         with progress("products") as watch:
