@@ -27,7 +27,8 @@ from shelfwise.schema import FieldValue, Product, RowError, RowWarning
 KEPT_ERRORS = 100
 ROWS: dict[str, Any] = {
     **dict.fromkeys(("data", "split", "preprocess"), True),
-    **{"picture": {"most"}, "table": {"fields"}},
+    "picture": {"most"},
+    "table": {"fields"},
 }
 """Settings that `load_products` depends on, in the form of pydantic's `include`; how pictures are kept changes no
 value."""

@@ -29,7 +29,10 @@ from shelfwise.nn.title_hiding import hidden_names
 
 log = logging.getLogger(__name__)
 CHUNK = 512
-READ = ROWS | {
+READ: dict[str, Any] = {
+    **ROWS,
+    **dict.fromkeys(("targets", "table"), True),
+    "title"| {
     **dict.fromkeys(("targets", "table"), True),
     "title": {"tower", "checkpoint", "max_tokens", "longest", "buckets", "words", "pieces"},
 }
