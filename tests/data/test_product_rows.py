@@ -101,7 +101,7 @@ def test_a_bad_picture_is_passed_over_where_something_else_is_known(tmp_path: Pa
 
 
 def test_fashion_mnist_is_no_catalogue_of_products() -> None:
-    with pytest.raises(DataError, match="is for task = 'pictures'; name a catalogue in data.source"):
+    with pytest.raises(DataError, match=r"is for task = 'pictures'; name a catalogue in data\.source"):
         load_products(config(Path("fashion-mnist")))
 
 

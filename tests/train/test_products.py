@@ -270,7 +270,9 @@ def test_pictures_that_cannot_be_used_are_told_before_training(
     assert "the first is row 9: image 'images/p0007.png': " in caplog.text
     for path in (tmp_path / "images").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match=r"none of its pictures can be used; the first is row 2: .*image_root"):
+    with pytest.raises(
+        DataError, match=r"none of its pictures can be used; the first is row 2: .*image_root"
+    ):
         load_product_inputs(products_config(table))
 
 

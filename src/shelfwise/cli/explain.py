@@ -29,7 +29,6 @@ def explain(
     files: Annotated[
         list[str] | None, typer.Argument(help="Pictures of one product; of a pictures bundle one picture.")
     ] = None,
-    fields: list[str],
     title: Annotated[str | None, typer.Option(help="The product's title; or a review's headline.")] = None,
     text: Annotated[str | None, typer.Option(help="A review's text, of a reviews bundle.")] = None,
     field: Annotated[
@@ -73,6 +72,7 @@ def _product(
     bundle: ProductsBundle,
     files: list[str],
     title: str | None,
+    fields: list[str],
     target: str | None,
     class_: str | None,
     threads: int | None,

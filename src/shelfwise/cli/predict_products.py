@@ -100,8 +100,8 @@ def one_product(
 ) -> Product:
     """The product that pictures, title and `given`, NAME=VALUE, are of.
 
-    `catalogue` is what to do with a whole one. DataError where a picture is not there: a title beside it would
-    be answered as if it had been alone."""
+    `catalogue` is what to do with a whole one. DataError where a picture is not there: a title beside
+    it would be answered as if it had been alone."""
     from shelfwise.schema import Picture, Product
 
     tables = {".csv", ".parquet", ".jsonl", ".toml", ".json", ".gz"}

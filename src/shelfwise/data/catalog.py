@@ -147,7 +147,7 @@ def resolve(
 
     `fashion-mnist`; a .toml or .json config, of which the `[data]` table counts (its paths are looked for in
     `folders`, too; the target of a products run is its first one's finest label); a picture tree; or a table,
-    whose columns are then guessed as `data inspect` does, and the guess is logged, unless they are `known`."""
+    whose columns, unless they are `known`, are guessed as `data inspect` does, and the guess is logged."""
     if argument == "fashion-mnist":
         return CatalogConfig()
     path = Path(argument)

@@ -30,8 +30,7 @@ ROWS: dict[str, Any] = {
     "picture": {"most"},
     "table": {"fields"},
 }
-"""Settings that `load_products` depends on, in the form of pydantic's `include`; how pictures are kept changes no
-value."""
+"""Settings that `load_products` depends on, in the form of pydantic's `include`."""
 LabelValue = str | tuple[str, ...] | None
 V = TypeVar("V")
 
@@ -99,8 +98,8 @@ def load_products(config: ProductsConfig) -> ProductParts:
     """All usable rows of the configured catalogue, dealt by family.
 
     A row with neither a usable picture nor a title is a RowError; where it has either, a picture that cannot
-    be used is the warning `picture_skipped`. Every picture is decoded once, to see that it can be; how they are
-    kept is said by `train.picture_memory_mb`, see `PoolWriter`."""
+    be used is the warning `picture_skipped`. Every picture is decoded once, to see that it can be; how they
+    are kept is said by `train.picture_memory_mb`, see `PoolWriter`."""
     reading = _Reading(config)
     with reading.prints:
         rows = reading.read()

@@ -32,8 +32,6 @@ CHUNK = 512
 READ: dict[str, Any] = {
     **ROWS,
     **dict.fromkeys(("targets", "table"), True),
-    "title"| {
-    **dict.fromkeys(("targets", "table"), True),
     "title": {"tower", "checkpoint", "max_tokens", "longest", "buckets", "words", "pieces"},
 }
 """Settings that `load_product_inputs` depends on, as `ROWS` are."""

@@ -146,8 +146,8 @@ def _switched(config: AnyConfig, settings: Mapping[str, Any], where: str) -> Any
 def fingerprint(config: AnyConfig, looked: dict[str, str]) -> str:
     """A hash of the settings that figures depend on, and of the data's files.
 
-    A table counts by its content, wherever it lies; picture files by name, size and time of change; a folder and
-    a checkpoint by name. `looked` keeps what was found of picture files, by catalogue."""
+    A table counts by its content, wherever it lies; picture files by name, size and time of change; a folder
+    and a checkpoint by name. `looked` keeps what was found of picture files, by catalogue."""
     values = config.model_dump(mode="json", exclude={"name", "ablate"})
     for name in NO_EFFECT:
         values["train"].pop(name, None)

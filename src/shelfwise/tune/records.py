@@ -18,8 +18,8 @@ except ImportError as missing:
     raise MissingExtraError("optuna", "tune") from missing
 
 MOST_TRIES = 3
-"""A trial that so often ended with its process, or in an error, is failed: it may be what ends them, say by its
-need of memory."""
+"""A trial that so often ended with its process, or in an error, is failed: it may be what ends them, say by
+its need of memory."""
 
 
 def settings_of(config: AnyConfig) -> dict[str, Any]:
