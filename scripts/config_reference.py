@@ -21,9 +21,10 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "config.md"
 HEAD = """# Configuration
 
 What `shelfwise train CONFIG` takes: a TOML or JSON file with the tables below, every key optional. On
-the command line `--set train.lr=0.03` goes on top. Unknown keys are refused by name. Relative paths in
-`[data]` are taken from the file's own folder. Ready files are in `configs/`; `shelfwise data inspect`
-writes one for a table of yours. This page is made by `scripts/config_reference.py`.
+the command line `--set train.lr=0.03` goes on top. Unknown keys are refused by name. Relative paths,
+a checkpoint's too, are taken from the file's own folder where they exist there. Ready files are in
+`configs/`; `shelfwise data inspect` writes one for a table of yours. This page is made by
+`scripts/config_reference.py`.
 """
 
 

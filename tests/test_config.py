@@ -133,6 +133,39 @@ def test_a_wrong_value_is_one_line_with_key_and_value(
 
 
 @pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (
+            {"task": "products", "fusion": {"kind": "bottleneck", "width": 30}},
+            "fusion: fusion.width is 30, and fusion.kind 'bottleneck' shares it among 4 heads",
+        ),
+        (
+            {"task": "products", "preprocess": {"height": 80, "width": 8}},
+            "preprocess.height 80 and width 8 are too small for 3 stages",
+        ),
+        (
+            {
+                "preprocess": {"height": 8, "width": 9},
+                "model": {"widths": [8] * 4, "depths": [1] * 4, "downsample": ["pool"] * 4},
+            },
+            "preprocess.height 8 and width 9 are too small for 4 stages",
+        ),
+    ],
+)
+def test_shapes_that_no_network_can_have_are_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_run(values, where="shop.toml")
+    assert words in str(caught.value)
+
+
+def test_the_smallest_pictures_that_stages_leave_something_of_are_taken() -> None:
+    for side, stride in ((15, 2), (8, 1)):
+        small = {"preprocess": {"height": side, "width": side}, "picture": {"stem_stride": stride}}
+        parse_run({"task": "products", **small}, where="shop.toml")
+    parse_run({"task": "products", "fusion": {"kind": "late", "width": 30}}, where="shop.toml")
+
+
+@pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("a.yaml", b"name: x", r"expected a \.toml or \.json file"),
@@ -303,3 +336,29 @@ def test_a_path_of_templates_starts_at_the_configs_own_folder(tmp_path: Path) ->
     path = tmp_path / "shop.toml"
     path.write_text('task = "products"\n[zero_shot]\ntemplates = "prompts.toml"\n')
     assert load_run(path).zero_shot.templates == tmp_path / "prompts.toml"  # type: ignore[union-attr]
+
+
+def test_a_checkpoint_beside_the_config_is_meant_and_a_name_is_left_alone(tmp_path: Path) -> None:
+    for folder in ("vit", "minilm"):
+        (tmp_path / folder).mkdir()
+    path = tmp_path / "shop.toml"
+    tower = 'tower = "pretrained"\ncheckpoint = '
+    path.write_text(f'task = "products"\n[picture]\n{tower}"vit"\n[title]\n{tower}"minilm"\n')
+    config = load_run(path)
+    assert isinstance(config, ProductsConfig)
+    assert (config.picture.checkpoint, config.title.checkpoint) == (str(tmp_path / "vit"), "minilm")
+    path.write_text(path.read_text().replace('"vit"', '"google/vit"'))
+    config = load_run(path)
+    assert isinstance(config, ProductsConfig)
+    assert config.picture.checkpoint == "google/vit"
+
+
+def test_a_checkpoint_is_written_by_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("vit", "minilm"):
+        (tmp_path / folder).mkdir()
+    towers = {"tower": "pretrained", "checkpoint": "vit"}, {"tower": "pretrained", "checkpoint": "minilm"}
+    values = {"task": "products", "picture": towers[0], "title": towers[1]}
+    written = json.loads(config_text(parse_run(values, where="test"), ".json"))
+    assert written["picture"]["checkpoint"] == str(tmp_path / "vit")
+    assert "checkpoint" not in written["title"]  # the default

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,17 @@ def test_every_target_is_measured_from_every_subset(
     ]  # fmt: skip
 
 
+def test_a_pipe_gets_every_figure_whole(
+    run: Run, config: Path, tiny_products_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    code, out, err = run("evaluate", tiny_products_bundle, config, "--out", "found", "--part", "validation")
+    assert code == 0, err
+    for target in ("category", "colour"):
+        for subset in ("picture", "text", r"picture \+ text"):
+            assert re.search(rf"^{target} +{subset} +\d+\.\d% +\d+\.\d%-\d+\.\d% *$", out, re.MULTILINE)
+
+
 def test_a_product_is_told_by_picture_title_or_both(
     run: Run, tiny_products_bundle: Path, products_table: Path
 ) -> None:
@@ -76,7 +88,8 @@ def test_a_product_is_told_by_picture_title_or_both(
     answer = json.loads(out)
     assert answer["known"] == ["text"]
     assert answer["targets"]["category"]["labels"] == ["bag"]
-    code, out, _ = run("predict", tiny_products_bundle, "none.png")
+    Path("broken.png").write_bytes(b"no picture")
+    code, out, _ = run("predict", tiny_products_bundle, "broken.png")
     assert (code, out.startswith("failed: ")) == (1, True)
 
 
@@ -103,6 +116,8 @@ def test_a_catalogue_is_answered_row_by_row(
         ((), "name pictures, a --title, or both"),
         (("--text", "Good."), "--text is for reviews bundles"),
         (("shop.csv",), "is a catalogue: add --out"),
+        (("none.png",), "picture 'none.png' not found"),
+        (("none.png", "--title", "Red shoe"), "picture 'none.png' not found"),
         (("shop.csv", "--title", "Shoe", "--out", "a.csv"), "--title is of one product"),
         (("shop.csv", "--out", "a.txt"), "expected a .parquet or .csv file"),
     ],

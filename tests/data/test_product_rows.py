@@ -100,6 +100,11 @@ def test_a_bad_picture_is_passed_over_where_something_else_is_known(tmp_path: Pa
     assert {error.kind for error in found.errors} == {"picture_missing", "nothing_known"}
 
 
+def test_fashion_mnist_is_no_catalogue_of_products() -> None:
+    with pytest.raises(DataError, match=r"is for task = 'pictures'; name a catalogue in data\.source"):
+        load_products(config(Path("fashion-mnist")))
+
+
 def test_a_catalogue_without_a_usable_row_is_one_error(tmp_path: Path) -> None:
     table = draw_catalog(tmp_path, 1)
     rewritten(table, {"p0000": {"title": "", "image": ""}})

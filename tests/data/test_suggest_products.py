@@ -132,6 +132,17 @@ def test_a_column_called_category_beside_a_path_keeps_its_name(tmp_path: Path) -
     assert config.targets["category"].labels == ("category",)
 
 
+def test_two_columns_that_would_have_one_key_have_two(tmp_path: Path) -> None:
+    table = shop_table(tmp_path)
+    lines = table.read_text(encoding="utf-8").replace("Colour", "Base Colour", 1).splitlines()
+    more = [f"{line},{('base_colour', 'dark', 'light')[i and 1 + i % 2]}" for i, line in enumerate(lines)]
+    table.write_text("\n".join(more) + "\n", encoding="utf-8")
+    config = written(table)
+    labels = config.data.columns.labels
+    assert (labels["base_colour"], labels["base_colour_2"]) == ("Base Colour", "base_colour")
+    assert {"base_colour", "base_colour_2"} <= set(config.asked)
+
+
 def test_lists_joined_by_another_sign_than_the_pictures_are_left_out(tmp_path: Path) -> None:
     table = shop_table(tmp_path)
     text = table.read_text(encoding="utf-8").replace("|", ";")

@@ -241,6 +241,18 @@ def test_what_is_measured_is_what_is_answered(bundle: Path, shop: Path) -> None:
     assert set(asked.probabilities) == set(map(named, SUBSETS))
 
 
+def test_what_is_explained_is_what_is_answered(bundle: Path, shop: Path, tmp_path: Path) -> None:
+    words = [str(shop.parent / "images" / "p0002.png"), "--title", TITLE, "--target", "category"]
+    words += [word for name, value in FIELDS.items() for word in ("--field", f"{name}={value}")]
+    result = CliRunner().invoke(app, ["explain", str(bundle), *words, "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    said = json.loads((tmp_path / "explanation.json").read_text(encoding="utf-8"))
+    answer = by_predictor(bundle, shop)[named(MODALITIES)]["targets"]["category"]["top"][0]
+    assert said["answer"]["label"] == answer["label"]
+    assert said["answer"]["probability"] == pytest.approx(answer["probability"], abs=1e-4)
+    assert set(said["modalities"]) == set(MODALITIES)
+
+
 def test_the_subsets_have_what_the_doors_must_agree_on(bundle: Path, shop: Path) -> None:
     answers = by_predictor(bundle, shop)
     said = [
@@ -261,14 +273,21 @@ def test_a_field_that_the_bundle_does_not_read_is_named(bundle: Path, shop: Path
         str(bundle), str(shop), "--field", "price=1", "--out", "a.csv"
     )
     assert "--field is for these" in refused(str(tiny_bundle), "x.png", "--field", "price=1")
+    words = ["explain", str(tiny_bundle), "x.png", "--field", "a=1", "--out", "why"]
+    explained = CliRunner().invoke(app, words)
+    assert "--field is for these" in str(explained.exception)
 
 
-def test_a_table_with_other_columns_is_guessed_and_a_part_of_them_is_enough(bundle: Path, shop: Path) -> None:
+def test_a_table_with_other_columns_is_guessed_and_a_part_of_them_is_enough(
+    bundle: Path, shop: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     rows = [{"id": row["id"], "title": TITLE} for row in rows_of(shop)]
     table, out = shop.parent / "few.csv", shop.parent / "answers" / "few.parquet"
     write(table, rows)
     by_catalogue(bundle, table, out)
     assert {tuple(row["known"]) for row in parquet.read_table(out).to_pylist()} == {("text",)}
+    assert "are guessed" not in caplog.text
     write(table, [{"sku": f"s{i}", "name": TITLE} for i in range(3)])
     by_catalogue(bundle, table, out)
     assert [row["id"] for row in parquet.read_table(out).to_pylist()] == ["s0", "s1", "s2"]
+    assert "are guessed" in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ from drawn import draw_catalog
 from small_products import products_config
 
 from shelfwise.bundle import ProductsBundle, open_bundle
+from shelfwise.config import AblateConfig, ProductsConfig, changed
 from shelfwise.data.catalog import read_catalog
 from shelfwise.errors import BundleError, ConfigError, DataError, ErrorBudgetError, TrainingError
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Picture, Product
 from shelfwise.train.fit import Watch
-from shelfwise.train.product_inputs import fingerprint, load_product_inputs
+from shelfwise.train.product_inputs import fingerprint, load_product_inputs, read_as
 from shelfwise.train.products import train_products
 from shelfwise.train.start import finished
 
@@ -163,6 +165,9 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_weights(table: Path, tmp
     resumed = train_products(config, tmp_path / "cut", resume=True)
     assert whole.meta.files["model.safetensors"] == resumed.meta.files["model.safetensors"]
     assert train_products(config, tmp_path / "cut", resume=True).version == resumed.version
+    switches = AblateConfig(groups={"fusion": {"late": {"fusion.kind": "late"}}})
+    ablated = config.model_copy(update={"ablate": switches})
+    assert finished(ablated, tmp_path / "cut") is not None
 
 
 def test_a_run_may_go_on_with_its_pictures_kept_in_another_form(table: Path, tmp_path: Path) -> None:
@@ -215,6 +220,34 @@ def test_how_pictures_are_kept_is_no_part_of_a_fingerprint(table: Path) -> None:
     assert fingerprint(encoded, streamed)["data"] == digest.hexdigest()[:16]
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "read"),
+    [
+        ("preprocess.height", 20, True),
+        ("split.salt", "other:", True),
+        ("title.words", 2, True),
+        ("title.buckets", 256, True),
+        ("targets", {"colour": {"labels": ["colour"]}}, True),
+        ("title.width", 64, False),
+        ("picture.residual", True, False),
+        ("picture.pool", "all", False),
+        ("picture.dropout", 0.5, False),
+        ("fusion.kind", "late", False),
+        ("shared.weight", 0.5, False),
+        ("train.lr", 0.5, False),
+    ],
+)
+def test_data_is_read_again_where_a_setting_changes_it(
+    table: Path, setting: str, value: Any, *, read: bool
+) -> None:
+    config = products_config(table)
+    other = changed(config, {setting: value}, where="test")
+    assert isinstance(other, ProductsConfig)
+    assert (read_as(other) != read_as(config)) == read
+    digests = {load_product_inputs(each).digest for each in (config, other)}
+    assert (len(digests) == 2) == read
+
+
 def test_a_picture_that_vanishes_in_training_is_named(tmp_path: Path) -> None:
     table = draw_catalog(tmp_path, 60, size=24)
     config = products_config(table, train={"epochs": 2, "picture_memory_mb": 0})
@@ -223,6 +256,30 @@ def test_a_picture_that_vanishes_in_training_is_named(tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(DataError, match=r"images/p00..\.png' is not what it was .*: not found; put it back"):
         train_products(config, tmp_path / "run", inputs=inputs)
+
+
+def test_pictures_that_cannot_be_used_are_told_before_training(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = draw_catalog(tmp_path, 60, size=24)
+    (tmp_path / "images" / "p0007.png").unlink()
+    (tmp_path / "images" / "p0009.png").write_bytes(b"no picture")
+    with caplog.at_level("WARNING", "shelfwise.train"):
+        load_product_inputs(products_config(table))
+    assert "2 of the pictures cannot be used" in caplog.text
+    assert "the first is row 9: image 'images/p0007.png': " in caplog.text
+    for path in (tmp_path / "images").iterdir():
+        path.unlink()
+    with pytest.raises(
+        DataError, match=r"none of its pictures can be used; the first is row 2: .*image_root"
+    ):
+        load_product_inputs(products_config(table))
+
+
+def test_titles_alone_are_learned_where_no_picture_is_named(tmp_path: Path) -> None:
+    table = draw_catalog(tmp_path, 60, size=24)
+    table.write_text(re.sub(r"images/.*png", "", table.read_text()))
+    assert not len(load_product_inputs(products_config(table)).train.places)
 
 
 def test_what_cannot_be_learned_is_one_line(table: Path, tmp_path: Path) -> None:

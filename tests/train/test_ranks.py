@@ -6,6 +6,7 @@ The processes run this very file: `python test_ranks.py FOLDER ROUNDS`.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -134,6 +135,15 @@ def test_torchrun_trains_one_bundle_whose_checkpoint_one_process_takes_up(
         load_checkpoint(checkpoints(tmp_path / name / "checkpoints")[-1]) for name in ("one", "two")
     )
     assert shapes(left) == shapes(right)
+    middle, end = checkpoints(tmp_path / "two" / "checkpoints")
+    shutil.copytree(middle, tmp_path / "on" / "checkpoints" / middle.name)
+    seen: list[int] = []
+    on = train_products(
+        two.config, tmp_path / "on", resume=True, watch=lambda moment: seen.append(moment.record.step)
+    )
+    assert seen == list(range(int(middle.name[5:]) + 1, int(end.name[5:]) + 1))
+    assert on.info["training"]["processes"] == 1
+    assert on.info["validation"].keys() == two.info["validation"].keys()
 
 
 def main(folder: Path) -> None:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from drawn import draw_catalog
+from pyarrow import parquet
 from small_products import products_config
 
-from shelfwise.config import AblateConfig, ProductsConfig, ReviewsConfig, load_ablation, load_run
+from shelfwise.config import (
+    AblateConfig,
+    CatalogConfig,
+    ColumnMap,
+    ProductsConfig,
+    ReviewsConfig,
+    load_ablation,
+    load_run,
+)
+from shelfwise.data.picture_files import files_digest
 from shelfwise.errors import ConfigError, DataError
 from shelfwise.tune.cells import AS_IS, BASELINE, Plan, claimed, plan
 
@@ -87,9 +100,54 @@ def test_a_fingerprint_is_of_what_figures_depend_on(products_table: Path, tmp_pa
     assert fingerprint(products_table, **{"train.lr": 0.5}) != own
     moved = tmp_path / "elsewhere.csv"
     moved.write_bytes(products_table.read_bytes())
-    assert fingerprint(moved) == own
+    root = {"data.image_root": str(products_table.parent)}
+    assert fingerprint(moved, **root) == own
     moved.write_bytes(products_table.read_bytes() + b"p9999,Alder,bag,red,\n")
-    assert fingerprint(moved) != own
+    assert fingerprint(moved, **root) != own
+
+
+def test_a_picture_file_that_changes_changes_the_fingerprint(tmp_path: Path) -> None:
+    table = draw_catalog(tmp_path, 4, size=24)
+    first, *others = sorted((tmp_path / "images").iterdir())
+
+    def fingerprint() -> str:
+        return planned(table, seeds=(0,)).baseline[0].fingerprint
+
+    found = [fingerprint()]
+    assert fingerprint() == found[0]
+    first.write_bytes(others[0].read_bytes())
+    found.append(fingerprint())
+    os.utime(others[0], ns=(0, 0))
+    found.append(fingerprint())
+    others[1].unlink()
+    found.append(fingerprint())
+    assert len(set(found)) == 4
+
+
+def test_pictures_inside_the_table_are_the_tables_own_content(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"id": ["1"], "image": [b"a"], "path": ["a.png"]}), tmp_path / "a.parquet")
+    columns = ColumnMap(images=("image",))
+    config = CatalogConfig(source=str(tmp_path / "a.parquet"), columns=columns)
+    assert files_digest(config) == ""
+    named = columns.model_copy(update={"images": ("image", "path")})
+    assert files_digest(config.model_copy(update={"columns": named})) != ""
+
+
+def test_pictures_of_a_folder_are_looked_at_too(tmp_path: Path) -> None:
+    draw_catalog(tmp_path, 2, size=24)
+    found = files_digest(CatalogConfig(source=str(tmp_path)))
+    os.utime(tmp_path / "images" / "p0001.png", ns=(0, 0))
+    assert found != ""
+    assert files_digest(CatalogConfig(source=str(tmp_path))) != found
+
+
+def test_a_checkpoint_counts_by_its_name_wherever_it_lies(products_table: Path, tmp_path: Path) -> None:
+    found = set()
+    for place in ("a/vit", "b/vit", "b/clip"):
+        (tmp_path / place).mkdir(parents=True)
+        towers = {"picture.tower": "pretrained", "picture.checkpoint": str(tmp_path / place)}
+        found.add(planned(products_table, set=towers, seeds=(0,)).baseline[0].fingerprint)
+    assert len(found) == 2
 
 
 def test_a_cell_belongs_to_one_process_at_a_time(products_table: Path, tmp_path: Path) -> None:

@@ -62,6 +62,20 @@ def test_a_value_that_a_setting_refuses_is_named(key: str, range_: dict[str, Any
     assert key in str(error.value)
 
 
+def test_a_value_between_that_a_setting_refuses_is_named() -> None:
+    values = {"task": "products", "fusion": {"kind": "cross_attention"}}
+    widths = {"low": 128, "high": 256}
+    for step, refused in ((None, True), (64, False)):
+        asked = parse_run(
+            values | {"tune": {"space": {"fusion.width": widths | {"step": step}}}}, where="shop"
+        )
+        if refused:
+            with pytest.raises(ConfigError, match=r"fusion\.width = 129': .*take a multiple of 4"):
+                check_space(asked, asked.tune.space)
+        else:
+            check_space(asked, asked.tune.space)
+
+
 def test_an_empty_space_says_how_to_fill_it() -> None:
     with pytest.raises(ConfigError, match=r"tune\.space is empty.*--set"):
         check_space(config({}), {})

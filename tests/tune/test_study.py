@@ -218,6 +218,36 @@ def test_own_values_outside_the_space_are_tried_all_the_same(table: Path, tmp_pa
 def test_data_without_a_labelled_validation_row_cannot_be_tuned_on(table: Path, tmp_path: Path) -> None:
     config = study_config(table)
     config = config.model_copy(update={"split": config.split.model_copy(update={"validation": ()})})
-    with Study(config, tmp_path) as study, pytest.raises(ConfigError, match="no labelled validation row"):
-        next(work(study, Budget(2, None)))
-    assert [trial.state for trial in study.tried()] == ["lost"]
+    for _ in range(4):  # what the user is to mend is no fault of the trial
+        with Study(config, tmp_path) as study, pytest.raises(ConfigError, match="no labelled validation row"):
+            next(work(study, Budget(2, None)))
+    assert [trial.state for trial in study.tried()] == ["lost"] * 4
+
+
+def test_values_that_do_not_fit_together_fail_their_trial_alone(table: Path, tmp_path: Path) -> None:
+    space = {
+        "train.batch_size": {"choices": [16, 15, 13, 11]},
+        "train.accumulate": {"choices": [1, 2, 4, 8]},
+    }
+    tried = done(study_config(table, space=space), tmp_path)
+    assert tried[0].state == "complete"
+    assert {trial.state for trial in tried} >= {"complete", "failed"}
+    why = next(trial.why for trial in tried if trial.state == "failed")
+    assert "train.batch_size must be a multiple of train.accumulate" in why
+
+
+def test_values_that_end_in_an_error_three_times_are_failed_and_others_go_on(
+    table: Path, tmp_path: Path
+) -> None:
+    def watch(number: int, moment: Watch) -> None:
+        if number in (1, 2, 3):
+            raise ZeroDivisionError("a slip of ours")
+
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            done(study_config(table), tmp_path, trials=3, watch=watch)
+    tried = done(study_config(table), tmp_path, trials=3, watch=watch)
+    assert [trial.state for trial in tried[:4]] == ["complete", "lost", "lost", "failed"]
+    assert tried[3].why == "an error ended it 3 times: ZeroDivisionError: a slip of ours"
+    assert tried[1].values == tried[3].values != tried[4].values
+    assert len(tried) == 5

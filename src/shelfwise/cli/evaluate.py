@@ -220,7 +220,9 @@ def _print_table(title: str, lines: Sequence[tuple[str, ...]], columns: tuple[st
         table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     for line in lines:
         table.add_row(*line)
-    Console().print(table)
+    console = Console()
+    # A pipe or a log has no width: rich would take 80 columns and cut what is longer.
+    (console if console.is_terminal else Console(width=200)).print(table)
 
 
 @contextmanager

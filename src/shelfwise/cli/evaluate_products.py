@@ -38,7 +38,8 @@ def evaluate_products_bundles(
     predictors = [ProductPredictor.load(Path(path), threads=threads) for path in bundles]
     if len(predictors) == 2:  # refuse now, and not after reading
         shared_targets(*(predictor.bundle for predictor in predictors))
-    data = resolve(catalog, folders=data_folders())
+    # Columns of a bare table are not guessed: the bundle's own map says which is which.
+    data = resolve(catalog, folders=data_folders(), known=lambda config: config)
     out.mkdir(parents=True, exist_ok=True)  # or fail now, and not after the work
     watch("reading the catalogue", 0.0)
     parts = _load(predictors[0], data)
@@ -81,7 +82,7 @@ def _measure(
     label = predictor.bundle.label
     for several, title in ((False, "accuracy"), (True, "F1 of several values at once")):
         if lines := _lines(found, several=several):
-            table(f"{label}: {title}", lines, _columns(found))
+            table(f"{label}: {title}", lines, ("target", "from", "value", "95% interval"))
     for line in [*_found(found.get("retrieval", {})), *missing(found)]:
         print(line)
     print(f"report:  {page}\nmetrics: {out / 'metrics.json'}")
@@ -136,27 +137,22 @@ def _read_alike(first: ProductPredictor, second: ProductPredictor) -> bool:
     )
 
 
-def _columns(found: dict[str, Any]) -> tuple[str, ...]:
-    """The subsets that were asked."""
-    first: dict[str, Any] = next(iter(found["targets"].values()), {})
-    return ("target", *(subset.replace("+", " + ") for subset in first))
-
-
 def _lines(found: dict[str, Any], *, several: bool) -> list[tuple[str, ...]]:
-    """A line a target: its accuracy or F1 from each subset, with the interval."""
+    """A line for each target and subset: accuracy or F1, and the interval."""
     figure = "micro_f1" if several else "accuracy"
     return [
-        (name, *(_shown(figures.get(figure)) for figures in by_subset.values()))
+        (name, subset.replace("+", " + "), *_shown(figures.get(figure)))
         for name, by_subset in found["targets"].items()
         if found["about"][name]["several"] == several
+        for subset, figures in by_subset.items()
     ]
 
 
-def _shown(figure: dict[str, Any] | None) -> str:
+def _shown(figure: dict[str, Any] | None) -> tuple[str, str]:
     if figure is None or figure["value"] is None:
-        return "-"
+        return "-", ""
     bounds = figure["ci95"]
-    return f"{figure['value']:.1%}" + (f" ({bounds[0]:.1%}-{bounds[1]:.1%})" if bounds else "")
+    return f"{figure['value']:.1%}", f"{bounds[0]:.1%}-{bounds[1]:.1%}" if bounds else ""
 
 
 def _difference(row: dict[str, Any]) -> tuple[str, str, str, str]:

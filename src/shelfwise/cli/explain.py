@@ -31,6 +31,10 @@ def explain(
     ] = None,
     title: Annotated[str | None, typer.Option(help="The product's title; or a review's headline.")] = None,
     text: Annotated[str | None, typer.Option(help="A review's text, of a reviews bundle.")] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Products: one of the shop's own columns, e.g. price=9.5."),
+    ] = None,
     target: Annotated[
         str | None, typer.Option(help="What to explain, such as colour; the main target when left out.")
     ] = None,
@@ -46,12 +50,14 @@ def explain(
     from shelfwise.bundle import ProductsBundle, ReviewsBundle, open_bundle
 
     opened, given = open_bundle(bundle), files or []
+    if field and not isinstance(opened, ProductsBundle):
+        raise DataError(f"'{bundle}' is no products bundle: --field is for these")
     if isinstance(opened, ReviewsBundle):
         found = _review(opened, given, text, title, target, class_, threads)
     elif isinstance(opened, ProductsBundle):
         if text is not None:
             raise DataError(f"'{bundle}' is a products bundle: --text is for reviews bundles; give --title")
-        found = _product(opened, given, title, target, class_, threads)
+        found = _product(opened, given, title, field or [], target, class_, threads)
     else:
         found = _picture(opened, given, text or title, target, class_, threads)
     from shelfwise.reports.explanation_page import write_explanation
@@ -66,15 +72,16 @@ def _product(
     bundle: ProductsBundle,
     files: list[str],
     title: str | None,
+    fields: list[str],
     target: str | None,
     class_: str | None,
     threads: int | None,
 ) -> Explained:
-    """Of a product that has pictures, a title, or both."""
+    """Of a product that has pictures, a title, fields, or some of these."""
     from shelfwise.cli.predict_products import one_product
 
     product = one_product(
-        bundle, files, title, [], catalogue="predict its rows with `shelfwise predict --out`"
+        bundle, files, title, fields, catalogue="predict its rows with `shelfwise predict --out`"
     )
     _need_torch()
     from shelfwise.explain.product import ProductExplainer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,9 +47,7 @@ def answer_products(
         from shelfwise.data.catalog import resolve
         from shelfwise.predict.product_stream import own_columns, predict_products
 
-        config = resolve(files[0], folders=data_folders())
-        if Path(files[0]).suffix not in (".toml", ".json"):
-            config = own_columns(bundle, config)
+        config = resolve(files[0], folders=data_folders(), known=partial(own_columns, bundle))
         predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads, precision))
         among = predictor.named(names) if names else None
         with progress("products") as watch:
@@ -101,13 +100,16 @@ def one_product(
 ) -> Product:
     """The product that pictures, title and `given`, NAME=VALUE, are of.
 
-    `catalogue` is what to do with a whole one."""
+    `catalogue` is what to do with a whole one. DataError where a picture is not there: a title beside
+    it would be answered as if it had been alone."""
     from shelfwise.schema import Picture, Product
 
     tables = {".csv", ".parquet", ".jsonl", ".toml", ".json", ".gz"}
     other = [file for file in files if Path(file).suffix.lower() not in PICTURES]
     if any(Path(file).suffix.lower() in tables for file in other):
         raise DataError(f"'{other[0]}' is a catalogue: {catalogue}")
+    if gone := [file for file in files if not Path(file).is_file()]:
+        raise DataError(f"picture '{gone[0]}' not found")
     fields = _fields(bundle, given)
     if not files and not (title or "").strip() and not fields:
         raise DataError(f"'{bundle.path}' is a products bundle: name pictures, a --title, or both")

@@ -120,6 +120,18 @@ class ModelConfig(Section):
             raise ValueError("model.widths and model.depths must be positive")
         return self
 
+    def check_size(self, pictures: PreprocessConfig, *, halved: bool = False) -> None:
+        """ValueError where the stages leave nothing of a picture, which the stem may have halved before."""
+        side = min(pictures.height, pictures.width)
+        side = (side + 1) // 2 if halved else side
+        for down in self.downsample:
+            side = (side + 1) // 2 if down == "stride" else side // 2
+        if not side:
+            raise ValueError(
+                f"preprocess.height {pictures.height} and width {pictures.width} are too small for "
+                f"{len(self.downsample)} stages: take fewer (widths, depths, downsample), or larger pictures"
+            )
+
 
 AugmentLevel = Literal["none", "light", "medium", "heavy"]
 # fmt: off
@@ -199,3 +211,9 @@ class Config(Root):
     unlike: UnlikeConfig = UnlikeConfig()
     text: TextConfig = TextConfig()
     ablate: AblateConfig = Field(default=AblateConfig(), exclude=True)
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> Config:
+        if self.model.tower == "conv":
+            self.model.check_size(self.preprocess)
+        return self

@@ -124,6 +124,9 @@ class TableConfig(Section):
     """Ids that values are hashed to."""
 
 
+ATTENTION_HEADS = 4
+"""Of the fusions that look at tokens."""
+
 FusionName = Literal["picture", "text", "late", "concat", "gated", "cross_attention", "bottleneck", "dual"]
 
 
@@ -139,6 +142,15 @@ class FusionConfig(Section):
     left out of a row with probability `dropout`."""
     dropout: float = Field(default=0.15, ge=0, lt=1)
     """Modality dropout."""
+
+    @model_validator(mode="after")
+    def _heads_share_it(self) -> FusionConfig:
+        if self.kind in ("cross_attention", "bottleneck") and self.width % ATTENTION_HEADS:
+            raise ValueError(
+                f"fusion.width is {self.width}, and fusion.kind '{self.kind}' shares it among "
+                f"{ATTENTION_HEADS} heads: take a multiple of {ATTENTION_HEADS}"
+            )
+        return self
 
 
 class SharedConfig(Section):
@@ -238,6 +250,8 @@ class ProductsConfig(Root):
                 raise ValueError("picture.tower 'pretrained' needs picture.checkpoint, a folder or a hub id")
             if self.preprocess.channels != 3:
                 raise ValueError("picture.tower 'pretrained' needs preprocess.channels = 3")
+        else:
+            self.picture.check_size(self.preprocess, halved=self.picture.stem_stride == 2)
         if self.title.tower == "pretrained" and not self.title.checkpoint:
             raise ValueError("title.tower 'pretrained' needs title.checkpoint, such as 'minilm'")
         for name, target in self.targets.items():

@@ -33,8 +33,11 @@ PATHS = {
     "zero_shot": ("templates",),
     "aspects": ("terms", "labels", "validation_labels"),
     "distill": ("teachers",),
+    **dict.fromkeys(("picture", "title", "encoder"), ("checkpoint",)),
 }
-"""Settings that are paths, by table."""
+"""Settings that are, or may be, paths, by table."""
+NO_PATHS = ("fashion-mnist", "minilm")
+"""Names that stand in a path's place and mean none, whatever lies there."""
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -104,7 +107,7 @@ def _place(table: dict[str, Any], keys: tuple[str, ...], folders: tuple[Path, ..
         value = table.get(key)
         if isinstance(value, list):
             table[key] = [_placed(name, folders) for name in value]
-        elif value is not None and value != "fashion-mnist":
+        elif value is not None and value not in NO_PATHS:
             table[key] = _placed(value, folders)
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from shelfwise.config.reading import PATHS, AnyConfig
+from shelfwise.config.reading import NO_PATHS, PATHS, AnyConfig
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -65,4 +65,5 @@ def _whole(value: Any) -> Any:
     """The whole path of a file or folder, or of several; anything else as it is."""
     if isinstance(value, list):
         return [_whole(item) for item in value]
-    return str(Path(value).resolve()) if isinstance(value, str) and Path(value).exists() else value
+    is_path = isinstance(value, str) and value not in NO_PATHS and Path(value).exists()
+    return str(Path(value).resolve()) if is_path else value

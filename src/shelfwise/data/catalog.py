@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -113,7 +113,7 @@ def read_rows(config: CatalogConfig) -> Iterator[Row]:
 
     Of the ids seen so far 8-byte hashes are kept, about 100 bytes of memory a row."""
     if config.source == "fashion-mnist":
-        raise DataError("'fashion-mnist' is read by data.fashion_mnist, not as a catalogue table")
+        raise DataError("'fashion-mnist' is for task = 'pictures'; name a catalogue in data.source")
     columns = columns_of(config)
     table = open_table(config, _mapped(columns))
     check_columns(_mapped(columns), table.columns, config.source)
@@ -137,12 +137,17 @@ def image_root_of(config: CatalogConfig) -> Path:
     return source if source.is_dir() else source.parent
 
 
-def resolve(argument: str, *, folders: tuple[Path, ...] = ()) -> CatalogConfig:
+def resolve(
+    argument: str,
+    *,
+    folders: tuple[Path, ...] = (),
+    known: Callable[[CatalogConfig], CatalogConfig | None] = lambda _: None,
+) -> CatalogConfig:
     """What a CATALOG on the command line means.
 
     `fashion-mnist`; a .toml or .json config, of which the `[data]` table counts (its paths are looked for in
     `folders`, too; the target of a products run is its first one's finest label); a picture tree; or a table,
-    whose columns are then guessed as `data inspect` does, and the guess is logged."""
+    whose columns, unless they are `known`, are guessed as `data inspect` does, and the guess is logged."""
     if argument == "fashion-mnist":
         return CatalogConfig()
     path = Path(argument)
@@ -157,6 +162,8 @@ def resolve(argument: str, *, folders: tuple[Path, ...] = ()) -> CatalogConfig:
     if format_of(path) == "tree":
         return CatalogConfig(source=argument, columns=TREE_MAP, target="label")
     config = suggest_catalog(path).data
+    if (own := known(config)) is not None:
+        return own
     logger.warning(
         "columns of '%s' are guessed (id=%s, images=%s, title=%s, target=%s); "
         "`shelfwise data inspect` writes a config to correct",

@@ -36,7 +36,7 @@ def product_of(number: int, cells: dict[str, Any], columns: ColumnMap) -> Row:
     multi = set(columns.multi_valued)
     product = Product(
         id=identity,
-        images=_pictures(cells, columns),
+        images=pictures_of_row(cells, columns),
         title=title,
         description=description,
         fields={
@@ -117,7 +117,8 @@ def field_of(value: Any, separator: str, *, many: bool) -> FieldValue:
     return text_of(value)
 
 
-def _pictures(cells: dict[str, Any], columns: ColumnMap) -> tuple[Picture, ...]:
+def pictures_of_row(cells: dict[str, Any], columns: ColumnMap) -> tuple[Picture, ...]:
+    """The pictures that a row names or holds, in the order of the map's columns."""
     return tuple(
         picture for column in columns.images for picture in _of_cell(cells.get(column), columns.separator)
     )

@@ -52,7 +52,7 @@ def decode_product(
     notes: list[str] = []
     for position, image in enumerate(product.images):
         try:
-            source = _source(image, image_root)
+            source = source_of(image, image_root)
             picture = decode(source, max_pixels=max_pixels, target_side=target_side, at_once=at_once)
         except PictureError as error:
             notes.append("picture_skipped")
@@ -93,7 +93,7 @@ def decode_pictures(
             notes.append("other_pictures_unused")
             break
         try:
-            source = _source(image, image_root)
+            source = source_of(image, image_root)
             picture = decode(source, max_pixels=max_pixels, target_side=target_side, at_once=at_once)
         except PictureError as error:
             shown = f"picture {position + 1}: {_shown(image)}" if len(product.images) > 1 else _shown(image)
@@ -107,8 +107,8 @@ def decode_pictures(
     return found, bad, warned
 
 
-def _source(image: Picture, image_root: Path) -> bytes | Path:
-    """The encoded bytes, or the path where they are."""
+def source_of(image: Picture, image_root: Path) -> bytes | Path:
+    """The encoded bytes, or the path where they are; PictureError where it can be neither."""
     if image.data is not None:
         return image.data
     path = image.path or ""

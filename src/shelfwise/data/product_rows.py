@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Int64
@@ -25,6 +25,12 @@ from shelfwise.errors import DataError
 from shelfwise.schema import FieldValue, Product, RowError, RowWarning
 
 KEPT_ERRORS = 100
+ROWS: dict[str, Any] = {
+    **dict.fromkeys(("data", "split", "preprocess"), True),
+    "picture": {"most"},
+    "table": {"fields"},
+}
+"""Settings that `load_products` depends on, in the form of pydantic's `include`."""
 LabelValue = str | tuple[str, ...] | None
 V = TypeVar("V")
 
@@ -84,21 +90,23 @@ class ProductParts:
     count: ReadCount
     errors: list[RowError] = field(default_factory=list)
     """The first hundred."""
+    skipped: RowError | None = None
+    """The first picture that cannot be used of a product that is used without it."""
 
 
 def load_products(config: ProductsConfig) -> ProductParts:
     """All usable rows of the configured catalogue, dealt by family.
 
-    A row with neither a usable picture nor a title is a RowError; where it has a title, a picture that
-    cannot be used is the warning `picture_skipped`. Every picture is decoded once, to see that it can be; how
-    they are kept is said by `train.picture_memory_mb`, see `PoolWriter`."""
+    A row with neither a usable picture nor a title is a RowError; where it has either, a picture that cannot
+    be used is the warning `picture_skipped`. Every picture is decoded once, to see that it can be; how they
+    are kept is said by `train.picture_memory_mb`, see `PoolWriter`."""
     reading = _Reading(config)
     with reading.prints:
         rows = reading.read()
         families = families_of(reading.prints, config.split)
     rows = replace(rows, families=tuple(families))
     parts = {part: rows.take(some) for part, some in split_products(families, config.split).items()}
-    return ProductParts(parts, reading.count, reading.errors)
+    return ProductParts(parts, reading.count, reading.errors, reading.skipped)
 
 
 def text_of_product(product: Product) -> str:
@@ -113,6 +121,7 @@ class _Reading:
         self.config = config
         self.count = ReadCount()
         self.errors: list[RowError] = []
+        self.skipped: RowError | None = None
         self.prints = Fingerprints()
         self._preprocessor = Preprocessor(config.preprocess, max_pixels=config.data.max_pixels)
         self._products: list[Product] = []
@@ -165,6 +174,7 @@ class _Reading:
                 id=product.id,
             )
             return bad[0] if bad else nothing
+        self.skipped = self.skipped or next(iter(bad), None)
         kind = "picture_skipped"
         self._count([RowWarning(row=number, column=e.column, kind=kind, id=product.id) for e in bad])
         prints = [fingerprint(usable.picture.pixels, usable.picture.digest) for usable in pictures]

@@ -99,9 +99,10 @@ def _table_map(found: Inspection, reasons: dict[str, str], notes: list[str]) -> 
     free.pop(title or "", None)
     description = _guess_description(list(free.values()), reasons)
     free.pop(description or "", None)
-    labels = _guess_labels(free, reasons)
+    keys = keys_of(found)
+    labels = _guess_labels(free, keys, reasons)
     fields = {
-        snake(name): name
+        keys[name]: name
         for name, column in free.items()
         if name not in labels.values() and column.kind in ("number", "date", "list", "text")
     }
@@ -180,12 +181,14 @@ def _guess_description(columns: list[ColumnSummary], reasons: dict[str, str]) ->
     return best.name
 
 
-def _guess_labels(free: dict[str, ColumnSummary], reasons: dict[str, str]) -> dict[str, str]:
+def _guess_labels(
+    free: dict[str, ColumnSummary], keys: dict[str, str], reasons: dict[str, str]
+) -> dict[str, str]:
     labels: dict[str, str] = {}
     for name, column in free.items():
         if column.kind != "category" or column.distinct < 2:
             continue
-        label = snake(name)
+        label = keys[name]
         labels[label] = name
         reasons[f"data.columns.labels.{label}"] = f"{column.distinct} values that recur"
     return labels
@@ -199,7 +202,7 @@ def _guess_target(found: Inspection, labels: dict[str, str], reasons: dict[str, 
         return None
     why = "its name" if named else "the label with the most values"
     reasons["data.target"] = f"{why}; any key of [data.columns.labels] will do"
-    return snake(best.name)
+    return keys_of(found)[best.name]
 
 
 def _look_at_pictures(
@@ -256,6 +259,19 @@ def by_name(columns: list[ColumnSummary], names: tuple[str, ...]) -> ColumnSumma
 
 def _bare(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def keys_of(found: Inspection) -> dict[str, str]:
+    """Column to key: its name in snake case, with a number where an earlier column has that."""
+    keys: dict[str, str] = {}
+    for column in found.columns:
+        key = name = snake(column.name)
+        number = 1
+        while key in keys.values():
+            number += 1
+            key = f"{name}_{number}"
+        keys[column.name] = key
+    return keys
 
 
 def snake(name: str) -> str:

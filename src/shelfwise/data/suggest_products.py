@@ -9,7 +9,7 @@ from shelfwise.config import ColumnMap, TargetConfig
 from shelfwise.config.products import FusionName
 from shelfwise.data.inspect import ColumnSummary
 from shelfwise.data.label_paths import FIRM, determination, longest_path
-from shelfwise.data.suggest import MOST_CLASSES, Suggestion, snake
+from shelfwise.data.suggest import MOST_CLASSES, Suggestion, keys_of
 from shelfwise.errors import DataError
 
 CATEGORY = "category"
@@ -48,7 +48,8 @@ def suggest_products(plain: Suggestion) -> ProductsSuggestion:
         raise DataError(f"'{plain.inspection.path}' has no column that looks like labels to learn")
     if not (pictures or texts):
         raise DataError(f"'{plain.inspection.path}' has neither pictures nor titles to learn from")
-    labels = {snake(name): name for name in path} | attributes | several
+    keys = keys_of(plain.inspection)
+    labels = {keys[name]: name for name in path} | attributes | several
     targets = _targets(plain, path, attributes, several)
     main = next(iter(targets.values()))
     fields, unused = _fields(plain, set(labels.values()), None if main.several else labels[main.labels[-1]])
@@ -114,10 +115,11 @@ def _targets(
 ) -> dict[str, TargetConfig]:
     """The path, else the likeliest label, comes first."""
     targets = {}
+    keys = keys_of(plain.inspection)
     if path:
-        finest = snake(path[-1])
+        finest = keys[path[-1]]
         taken = CATEGORY in {*attributes, *several}
-        targets[finest if taken else CATEGORY] = TargetConfig(labels=tuple(snake(name) for name in path))
+        targets[finest if taken else CATEGORY] = TargetConfig(labels=tuple(keys[name] for name in path))
     elif plain.data.target in attributes:
         targets[plain.data.target] = TargetConfig(labels=(plain.data.target,))
     targets |= {key: TargetConfig(labels=(key,)) for key in attributes if key not in targets}
@@ -130,6 +132,7 @@ def _fields(plain: Suggestion, labels: set[str], main: str | None) -> tuple[dict
     columns = plain.data.columns
     roles = {columns.id, columns.title, columns.description, *columns.images, *labels}
     fields, unused = {}, {}
+    keys = keys_of(found)
     for column in found.columns:
         if column.name in roles:
             continue
@@ -137,7 +140,7 @@ def _fields(plain: Suggestion, labels: set[str], main: str | None) -> tuple[dict
         if why is None and main and determination(column.cells, found.column(main).cells) >= FIRM:
             why = f"tells {main}: as an input it would give the answer away"
         if why is None:
-            fields[snake(column.name)] = column.name
+            fields[keys[column.name]] = column.name
         else:
             unused[column.name] = why
     return fields, unused

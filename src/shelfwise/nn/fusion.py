@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-HEADS, LAYERS, SHARED = 4, 2, 4
+from shelfwise.config.products import ATTENTION_HEADS
+
+LAYERS, SHARED = 2, 4
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,8 @@ class Block(nn.Module):
         self, x: Float[Tensor, "B T D"], context: Float[Tensor, "B S D"], present: Bool[Tensor, "B S"]
     ) -> Float[Tensor, "B H T S"]:
         """Where each token looks: rows that sum to 1 over the context that is present."""
-        queries = self.query(self.norm(x)).unflatten(2, (HEADS, -1)).transpose(1, 2)
-        keys = self.key(self.norm(context)).unflatten(2, (HEADS, -1)).permute(0, 2, 3, 1)
+        queries = self.query(self.norm(x)).unflatten(2, (ATTENTION_HEADS, -1)).transpose(1, 2)
+        keys = self.key(self.norm(context)).unflatten(2, (ATTENTION_HEADS, -1)).permute(0, 2, 3, 1)
         scores = queries @ keys / math.sqrt(queries.shape[3])
         return masked_softmax(scores, present[:, None, None], 3)
 
@@ -98,7 +100,7 @@ class Block(nn.Module):
         self, x: Float[Tensor, "B T D"], context: Float[Tensor, "B S D"], present: Bool[Tensor, "B S"]
     ) -> Float[Tensor, "B T D"]:
         """The tokens, refined."""
-        values = self.value(self.norm(context)).unflatten(2, (HEADS, -1)).transpose(1, 2)
+        values = self.value(self.norm(context)).unflatten(2, (ATTENTION_HEADS, -1)).transpose(1, 2)
         taken = self.weights(x, context, present).to(values.dtype) @ values
         x = x + self.out(taken.transpose(1, 2).flatten(2))
         return torch.add(x, self.mlp(x))

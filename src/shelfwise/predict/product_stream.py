@@ -58,10 +58,10 @@ def predict_products(
     return counts
 
 
-def own_columns(bundle: ProductsBundle, config: CatalogConfig) -> CatalogConfig:
+def own_columns(bundle: ProductsBundle, config: CatalogConfig) -> CatalogConfig | None:
     """A bare table read as the bundle's own catalogue was, as far as it has the same columns.
 
-    Without the bundle's id column, or without anything else that it reads, the map stays as it is."""
+    None without the bundle's id column, or without anything else that it reads."""
     own, there = bundle.config.data.columns, set(open_table(config).columns)
     fields = {name: own.fields[name] for name in bundle.config.table.fields if own.fields[name] in there}
     columns = ColumnMap(
@@ -75,7 +75,7 @@ def own_columns(bundle: ProductsBundle, config: CatalogConfig) -> CatalogConfig:
     )
     reads = columns.images or columns.title or columns.description or fields
     if own.id not in there or not reads:
-        return config
+        return None
     log.info("'%s' has the columns of the bundle's own catalogue, and is read like it", config.source)
     return config.model_copy(update={"columns": columns})
 

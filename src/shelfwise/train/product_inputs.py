@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,16 +19,22 @@ from shelfwise.config.training import NO_EFFECT
 from shelfwise.data.picture_pool import EncodedPool, pictures_of_batches
 from shelfwise.data.product_input import FieldScale, field_scales, table_input, text_input
 from shelfwise.data.product_labels import classes_of, labels_of
-from shelfwise.data.product_rows import ProductParts, ProductRows, load_products
+from shelfwise.data.product_rows import ROWS, ProductParts, ProductRows, load_products
 from shelfwise.data.review_tokens import TextReader, choose_max_tokens
 from shelfwise.data.statistics import pixel_statistics
 from shelfwise.data.taxonomy import Taxonomy
-from shelfwise.errors import ConfigError, ErrorBudgetError
+from shelfwise.errors import ConfigError, DataError, ErrorBudgetError
 from shelfwise.nn.product_loader import ProductData
 from shelfwise.nn.title_hiding import hidden_names
 
 log = logging.getLogger(__name__)
 CHUNK = 512
+READ: dict[str, Any] = {
+    **ROWS,
+    **dict.fromkeys(("targets", "table"), True),
+    "title": {"tower", "checkpoint", "max_tokens", "longest", "buckets", "words", "pieces"},
+}
+"""Settings that `load_product_inputs` depends on, as `ROWS` are."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,11 @@ def load_product_inputs(config: ProductsConfig, *, max_errors: int = 0) -> Produ
     return product_inputs(load_products(config), config, max_errors=max_errors)
 
 
+def read_as(config: ProductsConfig, what: dict[str, Any] = READ) -> str:
+    """The same for configurations that read the same data in the same way: all of it, or `ROWS`."""
+    return json.dumps(config.model_dump(mode="json", include=what))
+
+
 def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: int = 0) -> ProductInputs:
     """As `load_product_inputs`, of a catalogue that was read before as `config` says."""
     source = config.data.source
@@ -68,6 +80,7 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
             f"'{source}': {found.count}; the first is {found.errors[0]}. "
             f"Mend them, or train without them: --max-errors {found.count.failed}"
         )
+    _tell_skipped(found, source)
     if not config.asked:
         raise ConfigError(f"'{source}' has no label to learn; name one in data.columns.labels")
     train = found.parts["train"]
@@ -94,6 +107,23 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
         titles=train.titles,
         reader=reader,
         digest=digest,
+    )
+
+
+def _tell_skipped(found: ProductParts, source: str) -> None:
+    """Warn of pictures that cannot be used; DataError where pictures are named and none can."""
+    if found.skipped is None:
+        return
+    count = found.count.warnings["picture_skipped"]
+    if not any(len(part.places) for part in found.parts.values()):
+        raise DataError(
+            f"'{source}': none of its pictures can be used; the first is {found.skipped}. Mend "
+            "data.image_root, or leave data.columns.images out to learn without pictures"
+        )
+    log.warning(
+        "'%s': %s of the pictures cannot be used, and their products are learned without them; the first "
+        "is %s",
+        *(source, f"{count:,}", found.skipped),
     )
 
 

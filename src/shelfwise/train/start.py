@@ -29,7 +29,9 @@ def finished(
     if not (out / "bundle" / "bundle.json").exists():
         return None
     bundle = open_bundle(out / "bundle")
-    return bundle if bundle.config == config.model_copy(update={"tune": bundle.config.tune}) else None
+    # A bundle keeps nothing of tuning and ablations, which are no part of a run.
+    told, asked = (each.model_dump(exclude={"tune", "ablate"}) for each in (bundle.config, config))
+    return bundle if told == asked else None
 
 
 def prepare_folder(out: Path, *, resume: bool) -> None:

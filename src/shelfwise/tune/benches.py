@@ -19,7 +19,7 @@ from numpy import ndarray
 from shelfwise.bundle import AnyBundle, Bundle, ProductsBundle
 from shelfwise.config import AnyConfig, Config, ProductsConfig, TargetConfig
 from shelfwise.data.product_labels import labels_of, paths_of
-from shelfwise.data.product_rows import ProductParts, ProductRows, load_products
+from shelfwise.data.product_rows import ROWS, ProductParts, ProductRows, load_products
 from shelfwise.data.splits import learned_rows
 from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.errors import ConfigError
@@ -28,7 +28,7 @@ from shelfwise.predict import Predictor
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.train.fit import Watch
 from shelfwise.train.inputs import Inputs, load_inputs
-from shelfwise.train.product_inputs import ProductInputs, product_inputs
+from shelfwise.train.product_inputs import ProductInputs, product_inputs, read_as
 from shelfwise.train.products import train_products
 from shelfwise.train.run import train
 from shelfwise.tune.judged import Judged, Questions
@@ -80,16 +80,16 @@ class ProductsBench:
     def _parts_of(self, config: ProductsConfig) -> ProductParts:
         """The whole catalogue, of which `split.train_rows` takes some later."""
         split = config.split.model_copy(update={"train_rows": None})
-        parts = (config.data, split, config.preprocess, config.table, config.picture.most)
-        known = repr(parts)
+        whole = config.model_copy(update={"split": split})
+        known = read_as(whole, ROWS)
         if self._read is None or self._read[0] != known:
             self._read = self._inputs = None  # before the next is read: two would not fit everywhere
-            self._read = known, load_products(config.model_copy(update={"split": split}))
+            self._read = known, load_products(whole)
         return self._read[1]
 
     def _inputs_of(self, config: ProductsConfig) -> ProductInputs:
         found = self._parts_of(config)
-        known = repr((config.data, config.split, config.preprocess, config.table, config.title, config.asked))
+        known = read_as(config)
         if self._inputs is None or self._inputs[0] != known:
             rows = found.parts["train"]
             fewer = {**found.parts, "train": rows.take(learned_rows(rows.families, config.split))}

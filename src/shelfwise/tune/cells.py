@@ -24,6 +24,7 @@ from typing import Any
 from shelfwise.config import AblateConfig, AnyConfig, ReviewsConfig, changed
 from shelfwise.config.ablation import BASELINE
 from shelfwise.config.training import NO_EFFECT
+from shelfwise.data.picture_files import files_digest
 from shelfwise.errors import ConfigError, DataError
 
 AS_IS = "as configured"
@@ -117,13 +118,14 @@ def plan(config: AnyConfig, ablation: AblateConfig, *, where: str, only: Sequenc
         switches |= {(group, switch): settings for switch, settings in named.items()}
     places: dict[tuple[str, str], tuple[Cell, ...]] = {}
     known: dict[str, Cell] = {}
+    looked: dict[str, str] = {}
     for (group, switch), settings in switches.items():
         there = f"{where}, ablate.groups.{group}.{switch}"
         switched = _switched(base, settings, there) if settings else base
         cells = []
         for seed in ablation.seeds:
             seeded = changed(switched, {"train.seed": seed}, where=there)
-            cell = Cell(group, switch, seed, settings, seeded, fingerprint(seeded))
+            cell = Cell(group, switch, seed, settings, seeded, fingerprint(seeded, looked))
             # What comes to the same as an earlier switch is that one's cell, whichever groups are asked for.
             cells.append(known.setdefault(cell.fingerprint, cell))
         places[group, switch] = tuple(cells)
@@ -141,21 +143,38 @@ def _switched(config: AnyConfig, settings: Mapping[str, Any], where: str) -> Any
     return found
 
 
-def fingerprint(config: AnyConfig) -> str:
+def fingerprint(config: AnyConfig, looked: dict[str, str]) -> str:
     """A hash of the settings that figures depend on, and of the data's files.
 
-    A file counts by its content, wherever it lies; of a folder of pictures only the name is looked at."""
+    A table counts by its content, wherever it lies; picture files by name, size and time of change; a folder
+    and a checkpoint by name. `looked` keeps what was found of picture files, by catalogue."""
     values = config.model_dump(mode="json", exclude={"name", "ablate"})
     for name in NO_EFFECT:
         values["train"].pop(name, None)
     data, split = values["data"], values.get("split", {})
+    if pictures := _pictures(config, looked):
+        data["pictures"] = pictures
     data["source"] = _identity(data["source"])
     for name in ("folder", "image_root"):
         data.pop(name, None)
     if split.get("families"):
         split["families"] = _identity(split["families"])
+    for tower in ("picture", "title"):
+        checkpoint = values.get(tower, {}).get("checkpoint")
+        if checkpoint and Path(checkpoint).is_dir():
+            values[tower]["checkpoint"] = Path(checkpoint).name
     text = json.dumps([FORMAT, values], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _pictures(config: AnyConfig, looked: dict[str, str]) -> str:
+    """What stands for a catalogue's picture files; empty where it has none."""
+    if isinstance(config, ReviewsConfig):
+        return ""
+    key = config.data.model_dump_json()
+    if key not in looked:
+        looked[key] = files_digest(config.data)
+    return looked[key]
 
 
 def _identity(source: str) -> str:

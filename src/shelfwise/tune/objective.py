@@ -14,11 +14,11 @@ from typing import Any
 import torch
 
 from shelfwise.config import AnyConfig, changed
-from shelfwise.errors import ConfigError, InterruptedRunError, TrainingError
+from shelfwise.errors import ConfigError, InterruptedRunError, ShelfwiseError, TrainingError
 from shelfwise.train import inputs as picture_inputs
 from shelfwise.train import review_inputs
 from shelfwise.train.fit import Watch
-from shelfwise.train.product_inputs import load_product_inputs
+from shelfwise.train.product_inputs import load_product_inputs, read_as
 from shelfwise.train.products import finest_accuracy, train_products
 from shelfwise.train.reviews import train_reviews
 from shelfwise.train.run import train as train_pictures
@@ -39,8 +39,13 @@ class Task:
     """The score, by its name in the journal."""
     judged: Callable[[Any], bool]
     """Whether loaded data has validation rows to judge by."""
-    unread: dict[str, Any]
-    """Settings that reading the data does not depend on, in the form of pydantic's `exclude`."""
+    read_as: Callable[[Any], str]
+    """The same for configurations that read the same data in the same way."""
+
+
+def _but(*unread: str) -> Callable[[AnyConfig], str]:
+    """All settings but those of some tables, which reading the data does not depend on."""
+    return lambda config: json.dumps(config.model_dump(mode="json", exclude=set(unread)))
 
 
 TASKS = {
@@ -49,25 +54,21 @@ TASKS = {
         train=train_pictures,
         metric="accuracy",
         judged=lambda inputs: bool((inputs.validation.labels >= 0).any()),
-        unread=dict.fromkeys(("name", "model", "augment", "text", "train"), True),
+        read_as=_but("name", "model", "augment", "text", "train"),
     ),
     "reviews": Task(
         load=lambda config, max_errors: review_inputs.load_inputs(config, max_errors=max_errors),
         train=train_reviews,
         metric="qwk",
         judged=lambda inputs: any(review.rating is not None for review in inputs.validation),
-        unread=dict.fromkeys(("name", "encoder", "heads", "distill", "aspects", "train"), True),
+        read_as=_but("name", "encoder", "heads", "distill", "aspects", "train"),
     ),
     "products": Task(
         load=lambda config, max_errors: load_product_inputs(config, max_errors=max_errors),
         train=train_products,
         metric="accuracy",
         judged=lambda inputs: finest_accuracy(inputs.validation) is not None,
-        unread={
-            **dict.fromkeys(("name", "augment", "fusion", "shared", "train"), True),
-            "title": {"width", "hide"},
-            "picture": {"stem", "stem_stride", "widths", "depths", "downsample", "head_scale", "dropout"},
-        },
+        read_as=read_as,
     ),
 }
 
@@ -96,7 +97,8 @@ def work(
     """Run trials until the budget is spent, and yield each when it is done.
 
     Ctrl-C, or `stopped`, raises an InterruptedRunError; the trial at hand is given back, as it is when an
-    error ends all. A loss that diverges, or too little memory, only fails the trial."""
+    error ends all, which the same values may do three times. A loss that diverges, values that do not fit
+    together, or too little memory only fail the trial."""
     trainer = Trainer(study, max_errors, threads, watch, stopped)
     while (claim := study.claim(budget)) is not None:
         try:
@@ -105,7 +107,7 @@ def work(
             study.prune(claim)
         except Exception as error:
             if (why := _own_fault(error)) is None:
-                _give_back(study, claim)
+                _give_back(study, claim, error)
                 raise
             study.fail(claim, why)
         except KeyboardInterrupt:
@@ -162,7 +164,10 @@ class Trainer:
         """What is trained; validations and threads are not what is tried, and `best.toml` has neither."""
         told = ", ".join(f"{key} = {value!r}" for key, value in claim.values.items())
         values = {} if claim.own else claim.values
-        config = changed(self.study.config, values, where=f"trial {claim.number}: {told}")
+        try:
+            config = changed(self.study.config, values, where=f"trial {claim.number}: {told}")
+        except ConfigError as error:  # each fits the configuration, and not all fit each other
+            raise TrainingError(str(error)) from None
         every = validation_interval(self.study.config)
         train = config.train.model_copy(
             update={"evaluate_every": config.train.evaluate_every or every}
@@ -174,13 +179,14 @@ class Trainer:
         """The data, or None where it is streamed from disk: then each trial reads for itself."""
         if config.train.loader == "stream":
             return None
-        task, read = TASKS[config.task], _read_as(config)
+        task = TASKS[config.task]
+        read = task.read_as(config)
         if read != self._read[0]:
             self._read = ("", None)  # before the new data needs the memory
             inputs = task.load(config, self.max_errors)
             if not task.judged(inputs):
                 raise _unjudged(config)
-            if read == _read_as(self.study.config):
+            if read == task.read_as(self.study.config):
                 self.study.check_rows(len(inputs.train), len(inputs.validation))
             self._read = (read, inputs)
         return self._read[1]
@@ -191,11 +197,6 @@ def validation_interval(config: AnyConfig) -> float | None:
     if config.train.evaluate_every is not None or config.tune.pruner == "none":
         return None
     return 1.0 if config.train.epochs >= 4 else config.train.epochs / 4
-
-
-def _read_as(config: AnyConfig) -> str:
-    """The same for configurations that read the same data in the same way."""
-    return json.dumps(config.model_dump(mode="json", exclude=TASKS[config.task].unread))
 
 
 def _unjudged(config: AnyConfig) -> ConfigError:
@@ -213,9 +214,13 @@ def _own_fault(error: Exception) -> str | None:
     return None
 
 
-def _give_back(study: Study, claim: Claim) -> None:
+def _give_back(study: Study, claim: Claim, error: Exception | None = None) -> None:
+    """To be tried again, not for ever where an error may be of the values; what the user stops or is to mend
+    in the configuration is not."""
     shutil.rmtree(claim.folder, ignore_errors=True)
-    study.release(claim)
+    others = (claim.own and isinstance(error, ShelfwiseError)) or isinstance(error, InterruptedRunError)
+    why = "" if error is None or others else f"{type(error).__name__}: {error}"
+    study.release(claim, why.partition("\n")[0])
 
 
 def _tidy(folder: Path) -> None:

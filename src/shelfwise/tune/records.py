@@ -18,7 +18,8 @@ except ImportError as missing:
     raise MissingExtraError("optuna", "tune") from missing
 
 MOST_TRIES = 3
-"""A trial whose process was killed so often is failed: it may be what kills them, by its need of memory."""
+"""A trial that so often ended with its process, or in an error, is failed: it may be what ends them, say by
+its need of memory."""
 
 
 def settings_of(config: AnyConfig) -> dict[str, Any]:
@@ -78,6 +79,8 @@ def _state(trial: FrozenTrial) -> tuple[State, str]:
         return "failed", str(told["failed"])
     if "released" in told:
         return "lost", "interrupted, to be tried again"
-    if told.get("tries", 1) >= MOST_TRIES:
-        return "failed", f"its process was killed {MOST_TRIES} times: is there memory enough for it?"
-    return "lost", "its process was killed, to be tried again"
+    end = "an error ended it" if "error" in told else "its process was killed"
+    if told.get("tries", 1) < MOST_TRIES:
+        return "lost", f"{end}, to be tried again"
+    why = str(told.get("error", "is there memory enough for it?"))
+    return "failed", f"{end} {MOST_TRIES} times: {why}"

@@ -77,13 +77,14 @@ def _label(choice: Any) -> Any:
 
 
 def _probes(range_: Range) -> list[Any]:
-    """Values that the setting must accept: all choices; both ends and, unless whole, one with a fraction."""
+    """Values that the setting must accept: all choices; both ends and one between, unless whole one with a
+    fraction."""
     if range_.choices:
         return list(range_.choices)
     assert range_.low is not None
     assert range_.high is not None
-    inner = range_.low + (range_.step or (range_.high - range_.low) * 0.381966)
-    return [range_.low, range_.high, *([] if range_.whole else [inner])]
+    inner = range_.low + (range_.step or (1 if range_.whole else (range_.high - range_.low) * 0.381966))
+    return [range_.low, range_.high, inner]
 
 
 def _holds(range_: Range, value: Any) -> bool:

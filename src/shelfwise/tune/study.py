@@ -145,11 +145,11 @@ class Study:
         claim.trial.set_user_attr("failed", why)
         self._study.tell(claim.number, state=TrialState.FAIL)
 
-    def release(self, claim: Claim) -> None:
-        """Give a trial back: whoever comes next tries its values again."""
+    def release(self, claim: Claim, error: str = "") -> None:
+        """Give a trial back: whoever comes next tries its values again, after an `error` not for ever."""
         with self._turn():
-            claim.trial.set_user_attr("released", True)
-            self._retry(self._study.tell(claim.number, state=TrialState.FAIL), killed=False)
+            claim.trial.set_user_attr("error" if error else "released", error or True)
+            self._retry(self._study.tell(claim.number, state=TrialState.FAIL), counts=bool(error))
 
     def importance(self) -> dict[str, float] | None:
         """How much each setting tells good trials from the rest, adding up to 1; None below two scores.
@@ -185,13 +185,13 @@ class Study:
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             token = trial.user_attrs.get("worker")
             if token is None or not is_present(self.out / ".workers", token):
-                self._retry(self._study.tell(trial.number, state=TrialState.FAIL), killed=True)
+                self._retry(self._study.tell(trial.number, state=TrialState.FAIL), counts=True)
                 shutil.rmtree(self.out / "trials" / f"{trial.number:03d}", ignore_errors=True)
 
-    def _retry(self, trial: FrozenTrial, *, killed: bool) -> None:
+    def _retry(self, trial: FrozenTrial, *, counts: bool) -> None:
         tries = trial.user_attrs.get("tries", 1)
-        if not killed or tries < MOST_TRIES:
-            attributes = {"own": trial.user_attrs.get("own", False), "tries": tries + killed}
+        if not counts or tries < MOST_TRIES:
+            attributes = {"own": trial.user_attrs.get("own", False), "tries": tries + counts}
             self._study.enqueue_trial(trial.params, user_attrs=attributes)
 
     def _opened(self) -> optuna.Study:
