@@ -37,11 +37,6 @@ class LevelSums(nn.Module):
         leaves = F.log_softmax(logits.float(), 1)
         return [*(self._sums(leaves, level) for level in range(self.levels - 1)), leaves]
 
-    def level(self, logits: Float[Tensor, "B K"], level: int) -> Float[Tensor, "B nodes"]:
-        """Log-probabilities of the nodes of one level."""
-        leaves = F.log_softmax(logits.float(), 1)
-        return leaves if level == self.levels - 1 else self._sums(leaves, level)
-
     def _sums(self, log_probabilities: Float[Tensor, "B K"], level: int) -> Float[Tensor, "B nodes"]:
         leaves, absent = self.get_buffer(f"leaves_{level}"), self.get_buffer(f"absent_{level}")
         of_nodes = log_probabilities.index_select(1, leaves.flatten()).unflatten(1, leaves.shape)
@@ -63,10 +58,6 @@ class PathHead(nn.Module):
         """Logits of the leaves."""
         logits: Tensor = self.linear(features)
         return logits
-
-    def level_log_probabilities(self, logits: Float[Tensor, "B K"], level: int) -> Float[Tensor, "B nodes"]:
-        """Log-probabilities of the nodes of a level, 0 the coarsest, in the order of `Taxonomy.nodes`."""
-        return self.sums.level(logits, level)
 
 
 class MultiHead(nn.Module):
@@ -128,24 +119,11 @@ def logit_adjustment(counts: Int64[Tensor, "K"], tau: float = 1.0) -> Float[Tens
     return (tau * (rows / rows.sum()).log()).float()
 
 
-def multi_loss(
-    logits: Float[Tensor, "B K"],
-    labels: Int[Tensor, "B K"],
-    *,
-    positive: Float[Tensor, "K"] | None = None,
-) -> Float[Tensor, ""]:
+def multi_loss(logits: Float[Tensor, "B K"], labels: Int[Tensor, "B K"]) -> Float[Tensor, ""]:
     """Binary cross-entropy in nats, averaged over the known labels; 0 if none is known.
 
-    Labels are 1, 0, or -1 where unknown, as of `Taxonomy.encode_sets`; `positive` weighs the ones."""
+    Labels are 1, 0, or -1 where unknown, as of `Taxonomy.encode_sets`."""
     known = labels >= 0
     targets = labels.clamp(min=0).float()
-    losses = F.binary_cross_entropy_with_logits(
-        logits.float(), targets, pos_weight=positive, reduction="none"
-    )
+    losses = F.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none")
     return (losses * known).sum() / known.sum().clamp(min=1)
-
-
-def positive_weights(labels: Int[Tensor, "N K"], most: float = 20.0) -> Float[Tensor, "K"]:
-    """Zeros per one of each value, from 1 to `most`: rare values then pull as hard as their absence."""
-    ones, zeros = (labels == 1).sum(0), (labels == 0).sum(0)
-    return (zeros / ones.clamp(min=1)).clamp(1.0, most)
