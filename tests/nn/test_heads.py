@@ -19,9 +19,12 @@ from shelfwise.nn.heads import (
     LevelSums,
     MultiHead,
     PathHead,
+    TargetHeads,
     logit_adjustment,
+    module_key,
     multi_loss,
     path_loss,
+    target_of,
 )
 
 TREE = Taxonomy(
@@ -237,3 +240,25 @@ def test_log_probabilities_of_the_onnx_file_are_finite(tmp_path: Path) -> None:
     export_onnx(module, drawn(2, 8), path, input_name="x", output_names=["a", "b", "c"], dynamic={0: "batch"})
     relative = [lambda rows: rows / 1e5] * 3
     assert check_parity(module, drawn(9, 8), path, links=relative) <= 1e-5
+
+
+NAMES = (
+    *("colour", "base colour", "größe", "0", "a", "a.b", "a%2Eb", "", "target:type", "keys", "_modules"),
+    *("type", "items", "values", "half", "train", "training", "forward"),
+)
+
+
+def test_a_target_may_have_any_name_and_plain_ones_are_the_keys_of_the_weights() -> None:
+    heads = TargetHeads(8, dict.fromkeys(NAMES, FLAT), several=("a.b",))
+    assert [*heads] == [*NAMES]
+    assert len(heads) == len(NAMES) == len({module_key(name) for name in NAMES})
+    assert [target_of(module_key(name)) for name in NAMES] == [*NAMES]
+    logits = heads(drawn(3, 8))
+    assert all(torch.equal(logits[name], heads[name](drawn(3, 8))) for name in NAMES)
+    assert isinstance(heads["a.b"], MultiHead)
+    state = heads.state_dict()
+    for name in ("colour", "base colour", "größe", "a", "0"):
+        assert f"{name}.linear.weight" in state
+    again = TargetHeads(8, dict.fromkeys(NAMES, FLAT), several=("a.b",))
+    again.load_state_dict(state)
+    assert torch.equal(again["type"](drawn(3, 8)), logits["type"])

@@ -6,7 +6,8 @@ A single-valued attribute is a tree of one level (see `data.taxonomy`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from urllib.parse import unquote
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from shelfwise.data.taxonomy import Taxonomy
 
 _RARE = -3.0
 """First bias of a multi-valued head: most products have few of the values."""
+_ESCAPE = "target:"
 
 
 class LevelSums(nn.Module):
@@ -77,6 +79,50 @@ class MultiHead(nn.Module):
 
 
 HEADS: dict[str, Callable[[int, Taxonomy], PathHead | MultiHead]] = {"path": PathHead, "multi": MultiHead}
+
+
+class TargetHeads(nn.Module):
+    """A head for each target, whatever the target is called."""
+
+    def __init__(self, width: int, classes: Mapping[str, Taxonomy], several: Collection[str]) -> None:
+        """`several` are the targets with several values at once."""
+        super().__init__()
+        for name, taxonomy in classes.items():
+            kind = "multi" if name in several else "path"
+            self.add_module(module_key(name), HEADS[kind](width, taxonomy))
+
+    def __iter__(self) -> Iterator[str]:
+        """The targets, in order."""
+        return map(target_of, self._modules)
+
+    def __len__(self) -> int:
+        """The number of targets."""
+        return len(self._modules)
+
+    def __getitem__(self, name: str) -> PathHead | MultiHead:
+        """The head of a target."""
+        head = self.get_submodule(module_key(name))
+        assert isinstance(head, PathHead | MultiHead)
+        return head
+
+    def forward(self, features: Float[Tensor, "B D"]) -> dict[str, Float[Tensor, "B _"]]:
+        """Logits of every target, in float32."""
+        return {name: self[name](features).float() for name in self}
+
+
+def module_key(target: str) -> str:
+    """What a target's head is called among the modules, and so in a state dict.
+
+    Its own name, but that torch takes no dot, no empty name and none that modules use themselves."""
+    plain = target and "." not in target and not target.startswith(_ESCAPE)
+    if plain and not hasattr(nn.ModuleDict(), target):
+        return target
+    return _ESCAPE + target.replace("%", "%25").replace(".", "%2E")
+
+
+def target_of(key: str) -> str:
+    """The target whose `module_key` it is."""
+    return unquote(key.removeprefix(_ESCAPE)) if key.startswith(_ESCAPE) else key
 
 
 def path_loss(

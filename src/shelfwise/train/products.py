@@ -27,6 +27,7 @@ from shelfwise.nn.heads import logit_adjustment
 from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader, batch_of, pictures_at
 from shelfwise.nn.product_net import ProductNet, only
 from shelfwise.nn.ranks import Ranks, join
+from shelfwise.predict.products import ASKED
 from shelfwise.train.allocator import keep_freed_memory
 from shelfwise.train.fit import Fitted, Validation, Watch, evaluating, fit, load_weights, training_cost
 from shelfwise.train.loop import Run
@@ -71,6 +72,7 @@ def train_products(
     done = finished(config, out) if resume else None
     if isinstance(done, ProductsBundle):
         return done
+    _refuse_untrainable(config)
     prepare_folder(out, resume=resume)
     set_threads(config.train.threads)
     keep_freed_memory()
@@ -85,6 +87,16 @@ def train_products(
     bundle = open_bundle(out / "bundle")
     assert isinstance(bundle, ProductsBundle)
     return bundle
+
+
+def _refuse_untrainable(config: ProductsConfig) -> None:
+    """ConfigError for what no bundle should have; those of before that do are still read."""
+    for name in ("vectors", ASKED):
+        if name in config.asked:
+            raise ConfigError(
+                f"target '{name}': answers use this name for something else; call the target otherwise in "
+                f"[targets], such as '{name}_label'"
+            )
 
 
 def _package(

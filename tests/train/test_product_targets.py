@@ -1,0 +1,75 @@
+"""What a products run learns: targets of any name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_products import products_config
+
+from shelfwise.bundle import ProductsBundle
+from shelfwise.config import ProductsConfig
+from shelfwise.data.catalog import read_catalog
+from shelfwise.errors import ConfigError
+from shelfwise.predict.products import ProductPredictor
+from shelfwise.schema import Product
+from shelfwise.train.products import train_products
+
+NAMES = (
+    "type",
+    "a.b",
+    "cat",
+    "linear",
+    "picture_vector",
+    "status",
+    "id",
+    "known",
+    "price",
+    "price_probability",
+    "",
+)
+
+
+@pytest.fixture(scope="module")
+def named(products_table: Path, tmp_path_factory: pytest.TempPathFactory) -> ProductsBundle:
+    """A bundle whose targets are called like things in torch, in the graph and in an answers file."""
+    return train_products(named_config(products_table), tmp_path_factory.mktemp("named"))
+
+
+def named_config(table: Path, **sections: Any) -> ProductsConfig:
+    targets = {name: {"labels": ["colour" if i else "category"]} for i, name in enumerate(NAMES)}
+    return products_config(table, **{"targets": targets, "train": {"epochs": 1}, **sections})
+
+
+def products(table: Path, count: int) -> list[Product]:
+    found = read_catalog(products_config(table).data)
+    return [item for item in found if isinstance(item, Product)][:count]
+
+
+def test_targets_may_be_called_like_anything_in_torch_or_in_the_graph(
+    named: ProductsBundle, products_table: Path, tmp_path: Path
+) -> None:
+    assert tuple(named.reading.targets) == NAMES
+    sides = [ProductPredictor.load(named.path, backend=backend) for backend in ("onnx", "torch")]
+    asked = products(products_table, 1)
+    ours, theirs = (next(side.predict(asked, products_table.parent)) for side in sides)
+    for name in NAMES:
+        expected = theirs.targets[name].probabilities
+        assert ours.targets[name].probabilities == pytest.approx(expected, abs=1e-4)
+    again = named_config(products_table, train={"epochs": 0.01, "lr": 1e-9})
+    grown = train_products(again, tmp_path, init_from=named.path)
+    before, after = (one.info["validation"]["picture+text"]["type"] for one in (named, grown))
+    assert after == pytest.approx(before, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["vectors", "asked"])
+def test_a_target_with_the_name_of_something_else_in_answers_is_refused(
+    name: str, products_table: Path, tmp_path: Path
+) -> None:
+    config = products_config(products_table, targets={name: {"labels": ["category"]}})
+    with pytest.raises(
+        ConfigError, match=f"target '{name}': answers use this name .* such as '{name}_label'"
+    ):
+        train_products(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
