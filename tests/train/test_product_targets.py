@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 from small_products import products_config
 
 from shelfwise.bundle import ProductsBundle
 from shelfwise.config import ProductsConfig
 from shelfwise.data.catalog import read_catalog
 from shelfwise.errors import ConfigError
+from shelfwise.predict.product_stream import columns_of, predict_products
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Product
 from shelfwise.train.products import train_products
@@ -61,6 +64,36 @@ def test_targets_may_be_called_like_anything_in_torch_or_in_the_graph(
     grown = train_products(again, tmp_path, init_from=named.path)
     before, after = (one.info["validation"]["picture+text"]["type"] for one in (named, grown))
     assert after == pytest.approx(before, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_no_column_of_an_answers_file_is_taken_by_a_target(
+    suffix: str, named: ProductsBundle, products_table: Path, tmp_path: Path
+) -> None:
+    predictor, out = ProductPredictor.load(named.path), tmp_path / f"answers{suffix}"
+    predict_products(predictor, named.config.data, out)
+    if suffix == ".csv":
+        with out.open(newline="", encoding="utf-8") as file:
+            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    else:
+        rows = parquet.read_table(out).to_pylist()
+    asked = products(products_table, 3)
+    answers = list(predictor.predict(asked, products_table.parent))
+    for row, answer in zip(rows, answers, strict=False):
+        assert (row["id"], row["status"]) == (answer.id, "ok")
+        assert row["known"] in ("picture|text", ["picture", "text"])
+        for target, column in (("status", "target_status"), ("id", "target_id"), ("cat", "cat")):
+            assert row[column] in (answer.targets[target].labels[0], [*answer.targets[target].labels])
+    assert len(rows) == 240
+
+
+def test_columns_are_called_after_targets_where_they_can_be() -> None:
+    found = columns_of(("kind", "bundle", "price_probability", "price", "target_bundle"))
+    assert [labels for labels, _ in found.values()] == [
+        *("kind", "target_bundle", "price_probability", "target_price", "target_target_bundle")
+    ]
+    names = [name for both in found.values() for name in both]
+    assert len({*names}) == len(names)
 
 
 @pytest.mark.parametrize("name", ["vectors", "asked"])
