@@ -1,4 +1,4 @@
-"""What a products run learns: targets of any name."""
+"""What a products run learns: targets of any name, and the one of them by which it is judged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from small_products import products_config
 from shelfwise.bundle import ProductsBundle
 from shelfwise.config import ProductsConfig
 from shelfwise.data.catalog import read_catalog
+from shelfwise.data.product_rows import load_products
 from shelfwise.errors import ConfigError
+from shelfwise.evaluate.product_scores import truths_of
+from shelfwise.evaluate.products import ask_subsets
+from shelfwise.metrics.multilabel import multilabel_scores
 from shelfwise.predict.product_stream import columns_of, predict_products
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Product
@@ -106,3 +110,62 @@ def test_a_target_with_the_name_of_something_else_in_answers_is_refused(
     ):
         train_products(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def tagged(table: Path, folder: Path, **sections: Any) -> ProductsConfig:
+    """A configuration whose first target has several values a product: the words for its kind and colour."""
+    with table.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    source = folder / "tagged.csv"
+    with source.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], "tags"])
+        writer.writeheader()
+        writer.writerows({**row, "tags": f"{row['category']}|{row['colour']}"} for row in rows)
+    (folder / "images").symlink_to(table.parent / "images")
+    columns = {"images": ["image"], "title": "title", "multi_valued": ["tags"]}
+    labels = {"category": "category", "tags": "tags"}
+    data = {"source": str(source), "columns": {**columns, "labels": labels}}
+    return products_config(source, data=data, **sections)
+
+
+SEVERAL = {"labels": ["tags"], "several": True}
+
+
+def test_the_main_target_is_the_first_with_one_value_a_product(products_table: Path, tmp_path: Path) -> None:
+    targets = {"tags": SEVERAL, "kind": {"labels": ["category"]}}
+    config = tagged(products_table, tmp_path, targets=targets, train={"epochs": 4, "evaluate_every": 1})
+    seen: list[tuple[str | None, float | None]] = []
+    bundle = train_products(
+        config, tmp_path / "run", watch=lambda one: seen.append((one.metric, one.validation))
+    )
+    assert list(bundle.reading.targets) == ["kind", "tags"]
+    assert bundle.meta.target == "kind"
+    metric, score = seen[-1]
+    assert metric == "accuracy"
+    assert score == pytest.approx(bundle.info["validation"]["picture+text"]["kind"], abs=0.03)
+    assert score is not None
+    assert score > 0.9
+
+
+def test_several_values_alone_are_judged_by_micro_f1(products_table: Path, tmp_path: Path) -> None:
+    config = tagged(
+        products_table, tmp_path, targets={"tags": SEVERAL}, train={"epochs": 8, "precision": "fp32"}
+    )
+    seen: list[tuple[str | None, float | None]] = []
+    bundle = train_products(
+        config, tmp_path / "run", watch=lambda one: seen.append((one.metric, one.validation))
+    )
+    metric, score = seen[-1]
+    assert metric == "micro_f1"
+    found = bundle.info["validation"]["picture+text"]["tags"]
+    assert score == pytest.approx(found, abs=0.03)
+    rows = load_products(config).parts["validation"]
+    asked, truths = ask_subsets(ProductPredictor.load(bundle.path), rows), truths_of(bundle, rows)
+    said = asked.probabilities["picture+text"]["tags"] >= 0.5
+    assert found == pytest.approx(multilabel_scores(said, truths["tags"].labels == 1)["micro_f1"], abs=0.03)
+    assert f"tags {found:.4f} (micro-F1)" in (bundle.path / "README.md").read_text()
+    shared = config.shared.model_copy(update={"category": 0.2})
+    with pytest.raises(
+        ConfigError, match=r"shared\.category is 0\.2, but the main target, 'tags', has several"
+    ):
+        train_products(config.model_copy(update={"shared": shared}), tmp_path / "category")
