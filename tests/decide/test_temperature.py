@@ -25,15 +25,37 @@ def test_the_fit_finds_the_temperature_that_made_the_labels(temperature: float) 
     assert fit_temperature(*_drawn(temperature)) == pytest.approx(temperature, rel=0.06)
 
 
+def plain_loss(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    """The mean negative log-likelihood alone."""
+    chance = apply_temperature(logits.astype(np.float64), temperature)[np.arange(len(labels)), labels]
+    return float(-np.log(chance).mean())
+
+
 def test_the_fit_is_the_lowest_of_a_fine_grid() -> None:
     logits, labels = _drawn(1.7, n=300)
 
     def loss(temperature: float) -> float:
-        chance = apply_temperature(logits.astype(np.float64), temperature)[np.arange(300), labels]
-        return float(-np.log(chance).mean())
+        return plain_loss(logits, labels, temperature) + (1 / temperature + math.log(temperature)) / 300
 
     fitted = fit_temperature(logits, labels)
     assert loss(fitted) <= min(loss(t) for t in np.geomspace(LOWEST, HIGHEST, 400)) + 1e-9
+
+
+@pytest.mark.parametrize("margin", [1.0, 4.0, 8.0])
+def test_a_few_right_rows_make_no_answer_certain(margin: float) -> None:
+    logits = margin * np.eye(4)[np.arange(7) % 4]
+    temperature = fit_temperature(logits, np.arange(7) % 4)
+    assert 0.25 < temperature <= 1
+    unlike = apply_temperature(np.array([[0.2 * margin, 0.1 * margin, 0.0, 0.0]]), temperature)
+    assert unlike.max() < 0.75
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.7, 6.0])
+def test_thousands_of_rows_are_calibrated_by_what_they_say_alone(temperature: float) -> None:
+    logits, labels = _drawn(temperature, n=2000)
+    grid = temperature * np.geomspace(0.8, 1.25, 1000)
+    alone = min(grid, key=lambda t: plain_loss(logits, labels, t))
+    assert fit_temperature(logits, labels) == pytest.approx(alone, rel=0.01)
 
 
 def test_missing_labels_are_left_out() -> None:
@@ -43,9 +65,9 @@ def test_missing_labels_are_left_out() -> None:
     assert fit_temperature(logits, np.full(200, -1)) == 1.0
 
 
-def test_extreme_logits_end_at_a_bound_and_not_in_nan() -> None:
+def test_extreme_logits_end_at_a_number_and_not_in_nan() -> None:
     right = np.eye(3) * 1e30
-    assert fit_temperature(right, np.arange(3)) == pytest.approx(LOWEST, rel=1e-3)
+    assert fit_temperature(right, np.arange(3)) == pytest.approx(1, rel=1e-3)
     assert fit_temperature(right, np.array([1, 2, 0])) == pytest.approx(HIGHEST, rel=1e-3)
     assert np.isfinite(apply_temperature(right.astype(np.float32), 0.01)).all()
 

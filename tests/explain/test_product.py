@@ -15,6 +15,7 @@ from small_products import products_config
 
 from shelfwise.bundle import ProductsBundle
 from shelfwise.errors import DataError
+from shelfwise.explain.networks import OpenProduct, open_pictures, open_product_net
 from shelfwise.explain.product import ProductExplainer
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Picture, Product
@@ -132,6 +133,21 @@ def test_a_bundle_that_looks_at_pictures_alone_says_so(products_table: Path, tmp
     said = explainer.explain(product(products_table, "p0002")).explanation
     assert set(said.modalities) == {"picture"}
     assert "does not read the title" in said.missing["words"]
+
+
+def test_gradients_are_of_the_answer_that_the_fusion_gives(products_table: Path, tmp_path: Path) -> None:
+    config = products_config(products_table, fusion={"kind": "picture"}, train={"epochs": 1})
+    bundle = train_products(config, tmp_path)
+    predictor, net = ProductPredictor.load(bundle.path), open_product_net(bundle)
+    titled, alone = (
+        predictor.read([product(products_table, "p0002", title=title)]) for title in (TITLE, None)
+    )
+    opened = OpenProduct(bundle, titled, net).of_picture(0, "category")
+    assert opened is not None
+    pixels = torch.from_numpy(titled.pixels)
+    expected = predictor.scores(predictor.encode(alone)).logits["category"]
+    for network in (opened, open_pictures(bundle, "category", net)):
+        assert network.logits(pixels).numpy() == pytest.approx(expected, abs=1e-3)
 
 
 def test_several_values_at_once_have_no_rival(products_table: Path, tmp_path: Path) -> None:

@@ -19,10 +19,12 @@ from shelfwise.nn.heads import (
     LevelSums,
     MultiHead,
     PathHead,
+    TargetHeads,
     logit_adjustment,
+    module_key,
     multi_loss,
     path_loss,
-    positive_weights,
+    target_of,
 )
 
 TREE = Taxonomy(
@@ -87,7 +89,7 @@ def test_the_head_gives_the_nodes_of_each_level_and_its_state_is_the_linear_laye
     head = HEADS["path"](8, TREE)
     assert isinstance(head, PathHead)
     logits = head(drawn(2, 8))
-    shapes = [tuple(head.level_log_probabilities(logits, level).shape) for level in range(3)]
+    shapes = [tuple(nodes.shape) for nodes in head.sums(logits)]
     assert shapes == [(2, 2), (2, 4), (2, 7)]
     assert set(head.state_dict()) == {"linear.weight", "linear.bias"}
 
@@ -187,11 +189,11 @@ def test_adjusted_training_finds_the_balanced_answer() -> None:
 
 
 def test_multi_loss_is_torchs_over_known_rows() -> None:
-    logits, weights = drawn(4, 4), torch.tensor([1.0, 2.0, 5.0, 1.0])
+    logits = drawn(4, 4)
     labels = torch.tensor([[1, 0, 0, 1], [-1, -1, -1, -1], [0, 0, 0, 0], [0, 1, 1, 0]])
     rows = [0, 2, 3]
-    expected = F.binary_cross_entropy_with_logits(logits[rows], labels[rows].float(), pos_weight=weights)
-    assert multi_loss(logits, labels, positive=weights).item() == pytest.approx(expected.item(), rel=1e-5)
+    expected = F.binary_cross_entropy_with_logits(logits[rows], labels[rows].float())
+    assert multi_loss(logits, labels).item() == pytest.approx(expected.item(), rel=1e-5)
     assert multi_loss(logits, torch.full((4, 4), -1)).item() == 0
 
 
@@ -203,11 +205,6 @@ def test_a_missing_row_of_a_multi_valued_target_pulls_nothing() -> None:
     assert torch.isfinite(logits.grad).all()
     assert (logits.grad[0] == 0).all()
     assert logits.grad[1, 3] == 0
-
-
-def test_positive_weights_are_zeros_per_one_within_bounds() -> None:
-    labels = torch.tensor([[1, 0, 1, 0]] + [[0, 0, 1, 0]] * 3 + [[-1, -1, -1, -1]])
-    assert positive_weights(labels, most=3.5).tolist() == [3.0, 3.5, 1.0, 3.5]
 
 
 def test_a_multi_valued_head_has_one_level() -> None:
@@ -227,7 +224,7 @@ class Levels(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         logits = self.scale * self.head(features)
-        first, second, third = (self.head.level_log_probabilities(logits, level) for level in range(3))
+        first, second, third = self.head.sums(logits)
         return first, second, third
 
 
@@ -243,3 +240,25 @@ def test_log_probabilities_of_the_onnx_file_are_finite(tmp_path: Path) -> None:
     export_onnx(module, drawn(2, 8), path, input_name="x", output_names=["a", "b", "c"], dynamic={0: "batch"})
     relative = [lambda rows: rows / 1e5] * 3
     assert check_parity(module, drawn(9, 8), path, links=relative) <= 1e-5
+
+
+NAMES = (
+    *("colour", "base colour", "größe", "0", "a", "a.b", "a%2Eb", "", "target:type", "keys", "_modules"),
+    *("type", "items", "values", "half", "train", "training", "forward"),
+)
+
+
+def test_a_target_may_have_any_name_and_plain_ones_are_the_keys_of_the_weights() -> None:
+    heads = TargetHeads(8, dict.fromkeys(NAMES, FLAT), several=("a.b",))
+    assert [*heads] == [*NAMES]
+    assert len(heads) == len(NAMES) == len({module_key(name) for name in NAMES})
+    assert [target_of(module_key(name)) for name in NAMES] == [*NAMES]
+    logits = heads(drawn(3, 8))
+    assert all(torch.equal(logits[name], heads[name](drawn(3, 8))) for name in NAMES)
+    assert isinstance(heads["a.b"], MultiHead)
+    state = heads.state_dict()
+    for name in ("colour", "base colour", "größe", "a", "0"):
+        assert f"{name}.linear.weight" in state
+    again = TargetHeads(8, dict.fromkeys(NAMES, FLAT), several=("a.b",))
+    again.load_state_dict(state)
+    assert torch.equal(again["type"](drawn(3, 8)), logits["type"])

@@ -15,7 +15,7 @@ from shelfwise.data.picture_pool import EncodedPool
 from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader
 from shelfwise.nn.ranks import Ranks
 from shelfwise.train.product_inputs import load_product_inputs
-from shelfwise.train.products import in_order
+from shelfwise.train.product_validation import in_order
 
 AUGMENT = {"level": "medium", "flip": "random", "pad": 2, "erase": 0.3, "fill": 255}
 

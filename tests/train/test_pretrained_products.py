@@ -31,7 +31,8 @@ from shelfwise.train.fit import Watch  # noqa: E402
 from shelfwise.train.loop import Run, train_steps  # noqa: E402
 from shelfwise.train.product_inputs import ProductInputs, load_product_inputs  # noqa: E402
 from shelfwise.train.product_objective import LearnProducts  # noqa: E402
-from shelfwise.train.products import in_order, train_products  # noqa: E402
+from shelfwise.train.product_validation import in_order  # noqa: E402
+from shelfwise.train.products import train_products  # noqa: E402
 from shelfwise.train.tower_tuning import prepare_towers, remember, settle  # noqa: E402
 
 CPU = torch.device("cpu")

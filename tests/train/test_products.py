@@ -333,3 +333,41 @@ def test_weights_of_another_network_are_refused(
     monkeypatch.setattr(torch_products, "load_file", lambda _: {})
     with pytest.raises(BundleError, match="does not fit its description"):
         ProductPredictor.load(bundle.path, backend="torch")
+
+
+def test_what_a_fusion_does_not_listen_to_changes_no_answer(table: Path, tmp_path: Path) -> None:
+    config = products_config(table, fusion={"kind": "picture"}, train={"epochs": 2})
+    bundle = train_products(config, tmp_path)
+    temperatures = {name: target.temperatures for name, target in bundle.reading.targets.items()}
+    assert all(set(one) == {"picture"} and one["picture"] != 1 for one in temperatures.values())
+    predictor = ProductPredictor.load(bundle.path)
+    whole = products(table)[0]
+    alone, titled = whole.model_copy(update={"title": None}), whole.model_copy(update={"images": ()})
+    together, picture, title = predictor.predict([whole, alone, titled], table.parent)
+    assert together.targets == picture.targets
+    assert together.known == picture.known == ("picture",)
+    assert (title.status, title.error_kind) == ("failed", "nothing_known")
+    assert title.error == "it has no usable picture, and the bundle answers from nothing else"
+    given = predictor.encode(predictor.read([whole], table.parent))
+    asked = [predictor.scores(given, subset) for subset in (("picture",), ("picture", "text"))]
+    assert np.array_equal(asked[0].logits["colour"], asked[1].logits["colour"])
+
+
+def test_a_bad_picture_is_no_reason_for_a_bundle_of_titles(several_bundle: Path) -> None:
+    predictor = ProductPredictor.load(several_bundle)
+    bad = Product(id="bad", images=(Picture(data=b"no picture"),))
+    titled = bad.model_copy(update={"title": "Elder Red wool bag 7"})
+    failed, answered = predictor.predict([bad, titled], Path())
+    assert (failed.status, failed.error_kind) == ("failed", "nothing_known")
+    assert failed.error == "it has no title, and the bundle answers from nothing else"
+    assert answered.known == ("text",)
+
+
+def test_a_temperature_that_is_missing_is_told(bundle: ProductsBundle) -> None:
+    target = bundle.reading.targets["colour"]
+    assert target.temperature_of(("picture", "text")) == target.temperatures["picture+text"]
+    assert target.temperature_of(()) == 1.0
+    with pytest.raises(
+        BundleError, match="no temperature for 'picture\\+table', only for picture, text, pict"
+    ):
+        target.temperature_of(("picture", "table"))

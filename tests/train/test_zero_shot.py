@@ -28,7 +28,8 @@ from shelfwise.nn.product_net import ProductNet  # noqa: E402
 from shelfwise.predict.products import ProductPredictor  # noqa: E402
 from shelfwise.schema import Product  # noqa: E402
 from shelfwise.train.product_inputs import ProductInputs, load_product_inputs  # noqa: E402
-from shelfwise.train.products import in_order, train_products  # noqa: E402
+from shelfwise.train.product_validation import in_order  # noqa: E402
+from shelfwise.train.products import train_products  # noqa: E402
 from shelfwise.train.zero_shot import ALPHAS, UNKNOWN, begin_zero_shot, interpolated, mix  # noqa: E402
 
 

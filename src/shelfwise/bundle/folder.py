@@ -187,6 +187,12 @@ class ProductsBundle(AnyBundle):
         assert self.meta.products is not None
         return self.meta.products
 
+    @property
+    def listens(self) -> tuple[str, ...]:
+        """The modalities that the fusion takes in, of those that are read: one alone, or all."""
+        kind = self.config.fusion.kind
+        return (kind,) if kind in ("picture", "text") else self.reading.modalities
+
 
 def open_bundle(path: Path, *, unchecked: Collection[str] = ()) -> Bundle | ReviewsBundle | ProductsBundle:
     """The bundle in the folder `path`, of whatever task; every file is checked against its recorded sha256.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from shelfwise import __version__
 from shelfwise.config import Section
 from shelfwise.data.product_input import FieldScale
 from shelfwise.data.tokens import TokenizerConfig
+from shelfwise.errors import BundleError
 
 FORMAT = 1
 
@@ -59,6 +61,23 @@ class TargetInfo(Section):
     """What logits are divided by, by the modalities that were there, such as `picture+text`."""
     counts: tuple[int, ...]
     """Training products of each class."""
+
+    def temperature_of(self, modalities: Iterable[str]) -> float:
+        """What logits are divided by where just these modalities are heard; 1 where none is.
+
+        BundleError for modalities that the target was not calibrated for."""
+        key = heard(modalities)
+        if self.several or not key:
+            return 1.0
+        if key not in self.temperatures:
+            there = ", ".join(self.temperatures) or "nothing"
+            raise BundleError(f"the bundle has no temperature for '{key}', only for {there}; train it again")
+        return self.temperatures[key]
+
+
+def heard(modalities: Iterable[str]) -> str:
+    """The key of what an answer is from, in the network's order of modalities, such as `picture+text`."""
+    return "+".join(modalities)
 
 
 class ProductsInfo(Section):

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 TRIALS = 20
 """Where no budget is named."""
-METRICS = {"pictures": "accuracy", "products": "accuracy", "reviews": "qwk"}
 
 
 @app.command()
@@ -133,10 +132,11 @@ def _line(trial: Tried, *, leads: bool) -> str:
 
 def _conclude(study: Study, budget: Budget, best_path: Path) -> None:
     """Write the files and say what was found."""
+    from shelfwise.tune.objective import TASKS
     from shelfwise.tune.outcome import outcome_of, write_best, write_outcome
 
     outcome = outcome_of(study)
-    metric = METRICS[study.config.task]
+    metric = TASKS[study.config.task].metric(study.config)
     write_outcome(study, outcome, budget, metric, study.out / "tune.json")
     best = outcome.best
     if best is None:

@@ -297,5 +297,7 @@ class ProductsConfig(Root):
 
     @property
     def asked(self) -> dict[str, TargetConfig]:
-        """The targets in force."""
-        return self.targets or {name: TargetConfig(labels=(name,)) for name in self.data.columns.labels}
+        """The targets in force. First the main one: the first with one value a product, if there is any."""
+        every = self.targets or {name: TargetConfig(labels=(name,)) for name in self.data.columns.labels}
+        main = next((name for name, target in every.items() if not target.several), None)
+        return every if main is None else {main: every[main]} | every

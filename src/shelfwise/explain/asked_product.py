@@ -40,7 +40,7 @@ class AskedProduct:
         self.tokens = None if predictor.reader is None else predictor.reader.first_places(self.text)
         """Where in the text the tokens of a pretrained title tower are; None where it reads words."""
         self.given = predictor.read([product], image_root)
-        self.listens = listens(bundle)
+        self.listens = bundle.listens
         self.fusion: str = bundle.config.fusion.kind
         self.background = background_of(bundle.config.preprocess)
         self._known = predictor.encode(self.given)
@@ -121,12 +121,6 @@ def prior_of(bundle: ProductsBundle, info: TargetInfo) -> Float[ndarray, "K"]:
         return np.asarray(np.log(counts / counts.sum()))
     rows = max(float(bundle.meta.info.get("rows", {}).get("train", 0)), counts.max() + 1)
     return np.asarray(np.log(counts / (rows - counts)))
-
-
-def listens(bundle: ProductsBundle) -> tuple[str, ...]:
-    """The modalities that the bundle's fusion takes in: one alone, or all."""
-    kind = bundle.config.fusion.kind
-    return (kind,) if kind in ("picture", "text") else bundle.reading.modalities
 
 
 def background_of(config: PreprocessConfig) -> int:

@@ -66,18 +66,6 @@ def positives_of(keys: Int64[Tensor, "B"], others: Int64[Tensor, "T"] | None = N
     return (keys[:, None] == others[None, :]) & (keys >= 0)[:, None]
 
 
-def targets_of(families: Int64[Tensor, "B"], soft: SoftTargets | None = None) -> Float[Tensor, "B B"]:
-    """The target distribution of each row over a batch, for `losses.soft_cross_entropy`.
-
-    A row's family shares its mass evenly, as labels do in UniCL (arXiv:2204.03610). With
-    `soft`, `soft.weight` of it goes evenly to other families of its leaf category, so that the loss does not
-    push two sandals as far apart as a sandal and a kettle; SoftCLIP (arXiv:2303.17561) softens likewise by
-    similarity, where here the shop's own tree says what is near. A row alone in its category keeps it all."""
-    targets = _Targets(families, soft, len(families), torch.float32)
-    family, category = targets.relations(slice(0, len(families)))
-    return family * targets.own[:, None] + category * targets.near[:, None]
-
-
 def chunked_contrastive_loss(
     image: Float[Tensor, "B D"],
     text: Float[Tensor, "B D"],
@@ -90,9 +78,9 @@ def chunked_contrastive_loss(
 ) -> Float[Tensor, ""]:
     """`losses.contrastive_loss` with `positives_of(keys)`, in nats, in O(chunk * B + B * B / chunk) memory.
 
-    Rows are unit length, row i of both describes the same product, `scale` is 1/temperature. `soft` gives
-    the targets of `targets_of`. `pair_weights` (0 or more) say how much each row counts as a query, as
-    ranks do in GCL (arXiv:2404.08535); a row of weight 0 is still a negative of others.
+    Rows are unit length, row i of both describes the same product, `scale` is 1/temperature. With `soft`
+    rows of one category are weak positives. `pair_weights` (0 or more) say how much each row counts as a
+    query, as ranks do in GCL (arXiv:2404.08535); a row of weight 0 is still a negative of others.
 
     A chunk's logits are dropped and computed again in the backward pass: a third more multiplications."""
     weights = _weights(pair_weights, image)
@@ -179,7 +167,12 @@ def weighted_fields(
 
 
 class _Targets:
-    """What `targets_of` says, a chunk of rows at a time: each relative's share of a row's target."""
+    """The target distribution of each row over a batch, a chunk of rows at a time.
+
+    A row's family shares its mass evenly, as labels do in UniCL (arXiv:2204.03610). With `soft`,
+    `soft.weight` of it goes evenly to other families of its leaf category, so that the loss does not push two
+    sandals as far apart as a sandal and a kettle; SoftCLIP (arXiv:2303.17561) softens likewise by similarity,
+    where here the shop's own tree says what is near. A row alone in its category keeps it all."""
 
     def __init__(self, keys: Tensor, soft: SoftTargets | None, chunk: int, dtype: torch.dtype) -> None:
         self.keys, self.soft = keys, soft

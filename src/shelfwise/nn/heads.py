@@ -6,7 +6,8 @@ A single-valued attribute is a tree of one level (see `data.taxonomy`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from urllib.parse import unquote
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from shelfwise.data.taxonomy import Taxonomy
 
 _RARE = -3.0
 """First bias of a multi-valued head: most products have few of the values."""
+_ESCAPE = "target:"
 
 
 class LevelSums(nn.Module):
@@ -36,11 +38,6 @@ class LevelSums(nn.Module):
         """Log-probabilities of every level's nodes, the leaves last; float32 and finite for finite logits."""
         leaves = F.log_softmax(logits.float(), 1)
         return [*(self._sums(leaves, level) for level in range(self.levels - 1)), leaves]
-
-    def level(self, logits: Float[Tensor, "B K"], level: int) -> Float[Tensor, "B nodes"]:
-        """Log-probabilities of the nodes of one level."""
-        leaves = F.log_softmax(logits.float(), 1)
-        return leaves if level == self.levels - 1 else self._sums(leaves, level)
 
     def _sums(self, log_probabilities: Float[Tensor, "B K"], level: int) -> Float[Tensor, "B nodes"]:
         leaves, absent = self.get_buffer(f"leaves_{level}"), self.get_buffer(f"absent_{level}")
@@ -64,10 +61,6 @@ class PathHead(nn.Module):
         logits: Tensor = self.linear(features)
         return logits
 
-    def level_log_probabilities(self, logits: Float[Tensor, "B K"], level: int) -> Float[Tensor, "B nodes"]:
-        """Log-probabilities of the nodes of a level, 0 the coarsest, in the order of `Taxonomy.nodes`."""
-        return self.sums.level(logits, level)
-
 
 class MultiHead(nn.Module):
     """One logit for each value of a multi-valued attribute; `taxonomy` has one level, the values."""
@@ -86,6 +79,50 @@ class MultiHead(nn.Module):
 
 
 HEADS: dict[str, Callable[[int, Taxonomy], PathHead | MultiHead]] = {"path": PathHead, "multi": MultiHead}
+
+
+class TargetHeads(nn.Module):
+    """A head for each target, whatever the target is called."""
+
+    def __init__(self, width: int, classes: Mapping[str, Taxonomy], several: Collection[str]) -> None:
+        """`several` are the targets with several values at once."""
+        super().__init__()
+        for name, taxonomy in classes.items():
+            kind = "multi" if name in several else "path"
+            self.add_module(module_key(name), HEADS[kind](width, taxonomy))
+
+    def __iter__(self) -> Iterator[str]:
+        """The targets, in order."""
+        return map(target_of, self._modules)
+
+    def __len__(self) -> int:
+        """The number of targets."""
+        return len(self._modules)
+
+    def __getitem__(self, name: str) -> PathHead | MultiHead:
+        """The head of a target."""
+        head = self.get_submodule(module_key(name))
+        assert isinstance(head, PathHead | MultiHead)
+        return head
+
+    def forward(self, features: Float[Tensor, "B D"]) -> dict[str, Float[Tensor, "B _"]]:
+        """Logits of every target, in float32."""
+        return {name: self[name](features).float() for name in self}
+
+
+def module_key(target: str) -> str:
+    """What a target's head is called among the modules, and so in a state dict.
+
+    Its own name, but that torch takes no dot, no empty name and none that modules use themselves."""
+    plain = target and "." not in target and not target.startswith(_ESCAPE)
+    if plain and not hasattr(nn.ModuleDict(), target):
+        return target
+    return _ESCAPE + target.replace("%", "%25").replace(".", "%2E")
+
+
+def target_of(key: str) -> str:
+    """The target whose `module_key` it is."""
+    return unquote(key.removeprefix(_ESCAPE)) if key.startswith(_ESCAPE) else key
 
 
 def path_loss(
@@ -128,24 +165,11 @@ def logit_adjustment(counts: Int64[Tensor, "K"], tau: float = 1.0) -> Float[Tens
     return (tau * (rows / rows.sum()).log()).float()
 
 
-def multi_loss(
-    logits: Float[Tensor, "B K"],
-    labels: Int[Tensor, "B K"],
-    *,
-    positive: Float[Tensor, "K"] | None = None,
-) -> Float[Tensor, ""]:
+def multi_loss(logits: Float[Tensor, "B K"], labels: Int[Tensor, "B K"]) -> Float[Tensor, ""]:
     """Binary cross-entropy in nats, averaged over the known labels; 0 if none is known.
 
-    Labels are 1, 0, or -1 where unknown, as of `Taxonomy.encode_sets`; `positive` weighs the ones."""
+    Labels are 1, 0, or -1 where unknown, as of `Taxonomy.encode_sets`."""
     known = labels >= 0
     targets = labels.clamp(min=0).float()
-    losses = F.binary_cross_entropy_with_logits(
-        logits.float(), targets, pos_weight=positive, reduction="none"
-    )
+    losses = F.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none")
     return (losses * known).sum() / known.sum().clamp(min=1)
-
-
-def positive_weights(labels: Int[Tensor, "N K"], most: float = 20.0) -> Float[Tensor, "K"]:
-    """Zeros per one of each value, from 1 to `most`: rare values then pull as hard as their absence."""
-    ones, zeros = (labels == 1).sum(0), (labels == 0).sum(0)
-    return (zeros / ones.clamp(min=1)).clamp(1.0, most)

@@ -17,7 +17,7 @@ from shelfwise.config import ProductsConfig
 from shelfwise.data.taxonomy import Taxonomy
 from shelfwise.nn.contrastive import Temperature
 from shelfwise.nn.fusion import FUSIONS, Encoded
-from shelfwise.nn.heads import HEADS
+from shelfwise.nn.heads import TargetHeads
 from shelfwise.nn.optim import layer_rates
 from shelfwise.nn.product_encoders import PICTURES, TITLES, Architectures
 from shelfwise.nn.product_towers import TableTower, gather_pictures
@@ -103,10 +103,8 @@ class ProductNet(nn.Module):
         self.table = TableTower(config.table, width) if config.table.fields else None
         self.modalities = MODALITIES if self.table else MODALITIES[:2]
         self.fusion = FUSIONS[config.fusion.kind](self.modalities, width)
-        kinds = {name: "multi" if config.asked[name].several else "path" for name in classes}
-        self.heads = nn.ModuleDict(
-            {name: HEADS[kinds[name]](width, taxonomy) for name, taxonomy in classes.items()}
-        )
+        several = [name for name in classes if config.asked[name].several]
+        self.heads = TargetHeads(width, classes, several)
         self.finest, finest = next(iter(classes.items()))
         shared = config.shared.loss != "none"
         self.shared: OwnSpace | SharedSpace | None = None
@@ -137,7 +135,7 @@ class ProductNet(nn.Module):
     def answer(self, parts: dict[str, Encoded]) -> tuple[dict[str, Float[Tensor, "B _"]], Tensor | None]:
         """Logits of each target, and unit vectors [B, E] where there is a shared space."""
         fused = self.fusion(parts)
-        logits = {name: head(fused).float() for name, head in self.heads.items()}
+        logits: dict[str, Tensor] = self.heads(fused)
         if self.shared is None:
             return logits, None
         return logits, self.shared(fused, logits[self.finest])

@@ -82,7 +82,7 @@ class FusionPiece(nn.Module):
             for name, (tokens, present, pooled) in zip(self.modalities, triples, strict=True)
         }
         fused = self.fusion(encoded)
-        logits = {name: head(fused).float() for name, head in self.heads.items()}
+        logits: dict[str, Tensor] = self.heads(fused)
         if self.shared is None:
             return tuple(logits.values())
         return *logits.values(), self.shared(fused, logits[self.finest])

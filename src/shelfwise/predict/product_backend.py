@@ -78,7 +78,7 @@ class OnnxProductBackend:
         self._fuse = graph_session(bundle, "fuse.onnx", threads, runtime)
         # A graph drops what it does not use, such as the tokens of a fusion that looks at vectors alone.
         self._wanted = {given.name for given in self._fuse.get_inputs()}
-        self._names = [output.name for output in self._fuse.get_outputs()]
+        self._names = [*reading.targets, *(["vectors"] if reading.shared else [])]
         wanted = [len(target.paths) for target in reading.targets.values()]
         wanted += [reading.shared] if reading.shared else []
         found = [output.shape[-1] for output in self._fuse.get_outputs()]

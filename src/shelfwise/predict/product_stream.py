@@ -48,12 +48,13 @@ def predict_products(
     counts, targets = Counts(), tuple(predictor.bundle.reading.targets)
     if among is not None:
         targets = (*targets, ASKED)
-    with replacing(out) as partial, _writer(out.suffix, partial, targets) as write:
+    columns = columns_of(targets)
+    with replacing(out) as partial, _writer(out.suffix, partial, columns) as write:
         for rows in product_chunks(read_catalog(config), CHUNK):
             answers = list(_answers(predictor, rows, image_root_of(config), top, among))
             for answer in answers:
                 counts.add(answer)
-            write([_row(answer, targets) for answer in answers])
+            write([_row(answer, columns) for answer in answers])
             watch(counts)
     return counts
 
@@ -103,28 +104,43 @@ def _answers(
             )
 
 
-def _row(answer: ProductAnswer, targets: tuple[str, ...]) -> Row:
+def columns_of(targets: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """The columns of each target's labels and of their probabilities.
+
+    They are called after the target; `target_NAME` where there is such a column already."""
+    taken = {"id", "status", *ENDS}
+    found = {}
+    for target in targets:
+        name = target
+        while not taken.isdisjoint((name, f"{name}_probability")):
+            name = f"target_{name}"
+        found[target] = name, f"{name}_probability"
+        taken.update(found[target])
+    return found
+
+
+def _row(answer: ProductAnswer, columns: dict[str, tuple[str, str]]) -> Row:
     """A flat row: of each target the labels and their probabilities."""
     row: Row = {"id": answer.id, "status": answer.status}
-    for name in targets:
-        said = answer.targets.get(name)
-        row[name] = None if said is None else list(said.labels)
-        row[f"{name}_probability"] = None if said is None else list(said.probabilities)
+    for target, (labels, probabilities) in columns.items():
+        said = answer.targets.get(target)
+        row[labels] = None if said is None else list(said.labels)
+        row[probabilities] = None if said is None else list(said.probabilities)
     dumped = answer.model_dump()
     return row | {name: dumped[name] for name in ENDS}
 
 
-def _writer(suffix: str, path: Path, targets: tuple[str, ...]) -> AbstractContextManager[Write]:
+def _writer(suffix: str, path: Path, columns: dict[str, tuple[str, str]]) -> AbstractContextManager[Write]:
     """What writes rows to a file of that kind."""
-    answers = [column for name in targets for column in (name, f"{name}_probability")]
-    columns = ["id", "status", *answers, *ENDS]
+    names = ["id", "status", *(name for both in columns.values() for name in both), *ENDS]
     if suffix == ".csv":
-        return csv_file(path, columns, _cells)
+        return csv_file(path, names, _cells)
     import pyarrow as pa
 
-    kinds = {name: pa.list_(pa.string()) for name in (*targets, "known", "warnings")}
-    kinds |= {f"{name}_probability": pa.list_(pa.float64()) for name in targets}
-    return parquet_file(path, pa.schema([(name, kinds.get(name, pa.string())) for name in columns]))
+    kinds = dict.fromkeys(("known", "warnings"), pa.list_(pa.string()))
+    for labels, probabilities in columns.values():
+        kinds |= {labels: pa.list_(pa.string()), probabilities: pa.list_(pa.float64())}
+    return parquet_file(path, pa.schema([(name, kinds.get(name, pa.string())) for name in names]))
 
 
 def _cells(row: Row) -> Row:

@@ -48,7 +48,7 @@ class ProductScores:
     """What they are made from, divided by the temperature: these tell sure answers apart."""
     vectors: Float[ndarray, "B E"] | None
     known: dict[str, Bool[ndarray, "B"]]
-    """Which products have which modality."""
+    """Which products have which of the modalities that the fusion listens to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,12 +133,14 @@ class ProductPredictor:
         return NamedClasses(tuple(names), vectors, self.bundle.reading.scale)
 
     def scores(self, known: dict[str, Known], only: Sequence[str] | None = None) -> ProductScores:
-        """Calibrated probabilities and vectors; with `only` as if that was all that is known."""
+        """Calibrated probabilities and vectors; with `only` as if that was all that is known.
+
+        What the fusion does not listen to changes nothing, and is not among the `known`."""
         if only is not None:
             everyone = np.ones(len(next(iter(known.values())).vector), bool)
             known = {name: part if name in only else part.without(everyone) for name, part in known.items()}
         found = self._backend.fuse(known)
-        there = {name: np.asarray(part.present.any(axis=1)) for name, part in known.items()}
+        there = {name: np.asarray(known[name].present.any(axis=1)) for name in self.bundle.listens}
         targets = self.bundle.reading.targets
         logits = {name: self._scaled(target, found[name], there) for name, target in targets.items()}
         probabilities = {name: _calibrated(target, logits[name]) for name, target in targets.items()}
@@ -186,11 +188,11 @@ class ProductPredictor:
     def _scaled(
         self, target: TargetInfo, logits: Float[ndarray, "B K"], there: dict[str, Bool[ndarray, "B"]]
     ) -> Float[ndarray, "B K"]:
-        """Logits over the temperature of the modalities that each product has."""
+        """Logits over the temperature of the modalities that are heard of each product."""
         if target.several:
             return logits
-        names = ["+".join(name for name in there if there[name][row]) for row in range(len(logits))]
-        by_row = np.array([target.temperatures.get(name, 1.0) for name in names], np.float32)
+        heard = ([name for name in there if there[name][row]] for row in range(len(logits)))
+        by_row = np.array([target.temperature_of(names) for names in heard], np.float32)
         return np.asarray(logits / by_row[:, None])
 
     def read_one(
@@ -233,7 +235,7 @@ class ProductPredictor:
         product, label = read.product, self.bundle.label
         known = tuple(name for name, rows in scores.known.items() if rows[place])
         if not known:
-            kind, why = read.bad or ("nothing_known", "it has neither a usable picture nor a title")
+            kind, why = self._nothing_known(read)
             return ProductAnswer(id=product.id, status="failed", error=why, error_kind=kind, bundle=label)
         said = {
             name: self._said(name, target, scores.probabilities[name][place], top)
@@ -242,6 +244,16 @@ class ProductPredictor:
         return ProductAnswer(
             id=product.id, status="ok", known=known, targets=said, warnings=read.warnings, bundle=label
         )
+
+    def _nothing_known(self, read: ReadProduct) -> tuple[str, str]:
+        """Kind and reason of having no answer."""
+        listens = self.bundle.listens
+        if read.bad and "picture" in listens:
+            return read.bad
+        if len(listens) > 1:
+            return "nothing_known", "it has neither a usable picture nor a title"
+        lacking = {"picture": "usable picture", "text": "title"}[listens[0]]
+        return "nothing_known", f"it has no {lacking}, and the bundle answers from nothing else"
 
     def _answers(
         self,

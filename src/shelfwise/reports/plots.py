@@ -88,6 +88,7 @@ CURVES = {
     "val_accuracy": "validation accuracy",
     "val_qwk": "validation kappa",
     "lr": "learning rate",
+    "val_micro_f1": "validation micro-F1",
 }
 """The journal's keys that are drawn, and their names."""
 

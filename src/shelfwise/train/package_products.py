@@ -190,7 +190,8 @@ def _graphs(
     title: nn.Module = TitlePiece(net)
     if not isinstance(net.title, TitleTower):
         title, titles = TokensPiece(net), {"words": titles["words"]}
-    outputs = [*net.heads, *(["vectors"] if net.shared is not None else [])]
+    # No target's bare name, which may be that of a value inside the graph.
+    outputs = [*(f"logits:{name}" for name in net.heads), *(["vectors"] if net.shared is not None else [])]
     graphs: list[tuple[str, nn.Module, Named, list[str], list[Link]]] = [
         ("picture", PicturePiece(net), {"pixels": (_two_pictures(sample), (0,))}, both, plain),
         ("title", title, titles, both, plain),

@@ -64,9 +64,11 @@ def _figures(info: BundleInfo) -> list[str]:
     validation: dict[str, dict[str, float]] = info.info.get("validation", {})
     if not validation:
         return ["- No validation product had a label: probabilities are not calibrated."]
+    assert info.products is not None
+    kinds = {name: " (micro-F1)" if one.several else "" for name, one in info.products.targets.items()}
     return [
         f"- Validation accuracy from {subset.replace('+', ' and ')}: "
-        + ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+        + ", ".join(f"{name} {value:.4f}{kinds[name]}" for name, value in found.items())
         + "."
         for subset, found in validation.items()
     ] + [NO_TEST_FIGURES]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from shelfwise.bundle import ProductsBundle, open_bundle
 from shelfwise.errors import ConfigError
+from shelfwise.nn.heads import target_of
 from shelfwise.nn.product_net import ProductNet
 from shelfwise.predict.torch_products import load_product_net
 
@@ -51,7 +52,7 @@ def start_from(net: ProductNet, path: Path, classes: Mapping[str, Paths]) -> Non
 def _classes_of(name: str, finest: str) -> tuple[int, str | None]:
     """Along which axis a tensor has a target's classes, and which target's."""
     if name.startswith("heads."):
-        return 0, name.split(".")[1]
+        return 0, target_of(name.split(".")[1])
     return (1, finest) if name == "shared.classes.weight" else (0, None)
 
 

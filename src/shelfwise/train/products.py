@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,26 +15,33 @@ from numpy import ndarray
 from torch import Tensor
 
 from shelfwise.bundle import BundleInfo, ProductsBundle, ProductsInfo, TargetInfo, now, open_bundle
+from shelfwise.bundle.info import heard
 from shelfwise.bundle.neighbours import KnownProducts
 from shelfwise.config import ProductsConfig
-from shelfwise.data.product_rows import pictures_of
 from shelfwise.data.prompts import Templates
 from shelfwise.data.taxonomy import balanced_rows
-from shelfwise.decide.temperature import fit_temperature
 from shelfwise.errors import ConfigError
 from shelfwise.export.static import CALIBRATION
 from shelfwise.nn.heads import logit_adjustment
-from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader, batch_of, pictures_at
-from shelfwise.nn.product_net import ProductNet, only
+from shelfwise.nn.product_loader import ProductData, ProductLoader
+from shelfwise.nn.product_net import ProductNet
 from shelfwise.nn.ranks import Ranks, join
+from shelfwise.predict.products import ASKED
 from shelfwise.train.allocator import keep_freed_memory
-from shelfwise.train.fit import Fitted, Validation, Watch, evaluating, fit, load_weights, training_cost
+from shelfwise.train.fit import Fitted, Watch, fit, load_weights, training_cost
 from shelfwise.train.loop import Run
 from shelfwise.train.package_products import package_products
 from shelfwise.train.precision import compare_products
 from shelfwise.train.product_inputs import ProductInputs, fingerprint, load_product_inputs
-from shelfwise.train.product_objective import LearnProducts, Subset, subsets
+from shelfwise.train.product_objective import LearnProducts
 from shelfwise.train.product_start import start_from
+from shelfwise.train.product_validation import (
+    answers,
+    figures_and_temperatures,
+    in_order,
+    main_score,
+    main_validation,
+)
 from shelfwise.train.start import finished, pick_device, prepare_folder, set_threads
 from shelfwise.train.tower_tuning import (
     architectures,
@@ -47,8 +54,6 @@ from shelfwise.train.tower_tuning import (
 from shelfwise.train.zero_shot import begin_zero_shot, mix, prompt_templates
 
 log = logging.getLogger(__name__)
-BATCH = 256
-"""Products asked at once when a network is judged."""
 
 
 def train_products(
@@ -71,6 +76,7 @@ def train_products(
     done = finished(config, out) if resume else None
     if isinstance(done, ProductsBundle):
         return done
+    _refuse_untrainable(config)
     prepare_folder(out, resume=resume)
     set_threads(config.train.threads)
     keep_freed_memory()
@@ -87,6 +93,22 @@ def train_products(
     return bundle
 
 
+def _refuse_untrainable(config: ProductsConfig) -> None:
+    """ConfigError for what no bundle should have; those of before that do are still read."""
+    for name in ("vectors", ASKED):
+        if name in config.asked:
+            raise ConfigError(
+                f"target '{name}': answers use this name for something else; call the target otherwise in "
+                f"[targets], such as '{name}_label'"
+            )
+    main = next(iter(config.asked.items()), None)
+    if config.shared.category and main is not None and main[1].several:
+        raise ConfigError(
+            f"shared.category is {config.shared.category:g}, but the main target, '{main[0]}', has several "
+            "values a product and so no category; say 0, or add a target of one value"
+        )
+
+
 def _package(
     net: ProductNet,
     config: ProductsConfig,
@@ -98,8 +120,8 @@ def _package(
     templates: Templates,
 ) -> None:
     """Judge the trained network on validation and write `out/bundle`."""
-    mixed = mix(net, config, data, lambda: accuracy_of(net, data.validation, device))
-    accuracy, temperature = _judged(net.cpu(), data.validation, config)
+    mixed = mix(net, config, data, lambda: main_score(net, config, data.validation, device))
+    figures, temperatures = figures_and_temperatures(net.cpu(), config, data.validation)
     mean, std = normalisation(net)
     info = BundleInfo(
         name=config.name,
@@ -111,10 +133,10 @@ def _package(
         task="products",
         mean=mean,
         std=std,
-        temperature=temperature[net.finest]["+".join(net.fusion.modalities)],
+        temperature=temperatures[net.finest][heard(net.fusion.modalities)],
         products=ProductsInfo(
             modalities=net.modalities,
-            targets={name: _target(name, config, data, temperature[name]) for name in data.classes},
+            targets={name: _target(name, config, data, temperatures[name]) for name in data.classes},
             scales=data.scales,
             shared=net.shared.width if net.shared is not None else 0,
             scale=net.temperature().item() if net.temperature is not None else 1.0,
@@ -124,7 +146,7 @@ def _package(
         ),
         info={
             "training": cost,
-            "validation": accuracy,
+            "validation": figures,
             "rows": {"train": len(data.train), "validation": len(data.validation)},
             **({"checkpoints": checkpoints(config)} if config.pretrained else {}),
             **mixed,
@@ -185,7 +207,7 @@ def _fit(
         run,
         loader,
         LearnProducts(config, adjustments(config, data)),
-        finest_accuracy(data.validation),
+        main_validation(config, data.validation),
         folder=out,
         fingerprint=fingerprint(config, data),
         resume=resume,
@@ -215,58 +237,6 @@ def chances(config: ProductsConfig, data: ProductInputs) -> ndarray | None:
     return None
 
 
-def finest_accuracy(data: ProductData) -> Validation | None:
-    """Accuracy of the first target's finest level, from all that is known; None without any such label."""
-    if not (data.labels[next(iter(data.labels))][:, -1] >= 0).any():
-        return None
-
-    def score(run: Run) -> float:
-        with evaluating(run) as model:
-            assert isinstance(model, ProductNet)
-            found = accuracy_of(model, data, run.device)
-        return 0.0 if found is None else found
-
-    return Validation("accuracy", score)
-
-
-def accuracy_of(net: ProductNet, data: ProductData, device: torch.device) -> float | None:
-    """The same of a network as it is."""
-    name = next(iter(data.labels))
-    truth = data.labels[name][:, -1]
-    if not (truth >= 0).any():
-        return None
-    everything = net.fusion.modalities
-    logits = answers(net, data, device, [everything])[everything][name]
-    return float((logits.argmax(1) == truth)[truth >= 0].mean())
-
-
-@torch.no_grad()
-def answers(
-    net: ProductNet, data: ProductData, device: torch.device, asked: list[Subset]
-) -> dict[Subset, dict[str, ndarray]]:
-    """Logits [N, K] of every target, from each subset of the modalities; under `vectors` unit vectors."""
-    parts: dict[Subset, dict[str, list[ndarray]]] = {subset: {} for subset in asked}
-    for batch in in_order(data):
-        encoded = net.encode(batch.products.to(device))
-        for subset in asked:
-            logits, vectors = net.answer(only(encoded, subset))
-            found = logits if vectors is None else logits | {"vectors": vectors}
-            for name, values in found.items():
-                parts[subset].setdefault(name, []).append(values.float().cpu().numpy())
-    return {
-        subset: {name: np.concatenate(some) for name, some in named.items()}
-        for subset, named in parts.items()
-    }
-
-
-def in_order(data: ProductData, limit: int = BATCH) -> Iterator[ProductBatch]:
-    """All products in batches of at most `limit`, unchanged."""
-    plan = [np.arange(start, min(start + limit, len(data))) for start in range(0, len(data), limit)]
-    places = (data.places[data.first[rows[0]] : data.first[rows[-1] + 1]] for rows in plan)
-    for rows, (images, at) in zip(plan, pictures_at(data.pool, places), strict=True):
-        yield batch_of(data, rows, images.index_select(0, at), pictures_of(data.first, rows)[1])
-
-
 def _known_products(net: ProductNet, config: ProductsConfig, data: ProductInputs) -> KnownProducts | None:
     """The training products in the shared space, from all that is known of each; None where not wanted."""
     if net.shared is None or not config.shared.neighbours or len(data.ids) != len(data.train):
@@ -278,32 +248,8 @@ def _known_products(net: ProductNet, config: ProductsConfig, data: ProductInputs
     return KnownProducts(data.ids, data.titles, finest, found["vectors"])
 
 
-def _judged(
-    net: ProductNet, data: ProductData, config: ProductsConfig
-) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
-    """Accuracy by modalities and target, and temperature by target and modalities, on validation.
-
-    Modalities are named as in `picture+text`. Several values at once have neither."""
-    accuracy: dict[str, dict[str, float]] = {}
-    temperature: dict[str, dict[str, float]] = {name: {} for name in data.labels}
-    asked = subsets(net.fusion.modalities)
-    found = answers(net, data, torch.device("cpu"), asked) if len(data) else {}
-    for subset in asked:
-        there = "+".join(subset)
-        for name, target in config.asked.items():
-            temperature[name][there] = 1.0
-            labels = data.labels[name][:, -1]
-            if target.several or not (labels >= 0).any():
-                continue
-            logits = found[subset][name]
-            temperature[name][there] = fit_temperature(logits, labels)
-            right = (logits.argmax(1) == labels)[labels >= 0]
-            accuracy.setdefault(there, {})[name] = float(right.mean())
-    return accuracy, temperature
-
-
 def _target(
-    name: str, config: ProductsConfig, data: ProductInputs, temperature: dict[str, float]
+    name: str, config: ProductsConfig, data: ProductInputs, temperatures: dict[str, float]
 ) -> TargetInfo:
     """What the bundle says of one target."""
     classes, several = data.classes[name], config.asked[name].several
@@ -318,6 +264,6 @@ def _target(
         paths=classes.paths,
         strays=tuple(classes.strays.items()),
         several=several,
-        temperatures=temperature,
+        temperatures=temperatures,
         counts=tuple(counts.tolist()),
     )

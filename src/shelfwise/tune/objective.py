@@ -19,7 +19,8 @@ from shelfwise.train import inputs as picture_inputs
 from shelfwise.train import review_inputs
 from shelfwise.train.fit import Watch
 from shelfwise.train.product_inputs import load_product_inputs, read_as
-from shelfwise.train.products import finest_accuracy, train_products
+from shelfwise.train.product_validation import main_figure, main_is_labelled
+from shelfwise.train.products import train_products
 from shelfwise.train.reviews import train_reviews
 from shelfwise.train.run import train as train_pictures
 from shelfwise.tune.study import Claim, Study
@@ -35,8 +36,8 @@ class Task:
 
     load: Callable[..., Any]
     train: Callable[..., Any]
-    metric: str
-    """The score, by its name in the journal."""
+    metric: Callable[[Any], str]
+    """The name of a configuration's score in the journal."""
     judged: Callable[[Any], bool]
     """Whether loaded data has validation rows to judge by."""
     read_as: Callable[[Any], str]
@@ -52,22 +53,22 @@ TASKS = {
     "pictures": Task(
         load=lambda config, max_errors: picture_inputs.load_inputs(config, Path(), max_errors=max_errors),
         train=train_pictures,
-        metric="accuracy",
+        metric=lambda _: "accuracy",
         judged=lambda inputs: bool((inputs.validation.labels >= 0).any()),
         read_as=_but("name", "model", "augment", "text", "train"),
     ),
     "reviews": Task(
         load=lambda config, max_errors: review_inputs.load_inputs(config, max_errors=max_errors),
         train=train_reviews,
-        metric="qwk",
+        metric=lambda _: "qwk",
         judged=lambda inputs: any(review.rating is not None for review in inputs.validation),
         read_as=_but("name", "encoder", "heads", "distill", "aspects", "train"),
     ),
     "products": Task(
         load=lambda config, max_errors: load_product_inputs(config, max_errors=max_errors),
         train=train_products,
-        metric="accuracy",
-        judged=lambda inputs: finest_accuracy(inputs.validation) is not None,
+        metric=main_figure,
+        judged=lambda inputs: main_is_labelled(inputs.validation),
         read_as=read_as,
     ),
 }
@@ -132,6 +133,7 @@ class Trainer:
         """The trial's score: its last, or with `train.patience` its best, whose weights `train` keeps."""
         config = self._config(claim)
         task, scores = TASKS[config.task], list[float]()
+        metric = task.metric(config)
 
         def final() -> float:
             return max(scores) if config.train.patience is not None else scores[-1]
@@ -140,7 +142,7 @@ class Trainer:
             self.watch(claim.number, moment)
             if self.stopped():
                 raise InterruptedRunError("interrupted")
-            if not moment.fresh or moment.metric != task.metric or moment.validation is None:
+            if not moment.fresh or moment.metric != metric or moment.validation is None:
                 return
             scores.append(moment.validation)
             if not math.isfinite(moment.validation):
