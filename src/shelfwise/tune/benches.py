@@ -81,7 +81,7 @@ class ProductsBench:
         """The whole catalogue, of which `split.train_rows` takes some later."""
         split = config.split.model_copy(update={"train_rows": None})
         parts = (config.data, split, config.preprocess, config.table, config.picture.most)
-        known = repr(parts)
+        known = repr((*parts, config.shared.fields, config.shared.pairs))
         if self._read is None or self._read[0] != known:
             self._read = self._inputs = None  # before the next is read: two would not fit everywhere
             self._read = known, load_products(config.model_copy(update={"split": split}))
@@ -89,7 +89,8 @@ class ProductsBench:
 
     def _inputs_of(self, config: ProductsConfig) -> ProductInputs:
         found = self._parts_of(config)
-        known = repr((config.data, config.split, config.preprocess, config.table, config.title, config.asked))
+        read = (config.data, config.split, config.preprocess, config.table, config.title, config.asked)
+        known = repr((*read, config.shared.fields, config.shared.pairs))
         if self._inputs is None or self._inputs[0] != known:
             rows = found.parts["train"]
             fewer = {**found.parts, "train": rows.take(learned_rows(rows.families, config.split))}

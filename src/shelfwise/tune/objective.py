@@ -64,7 +64,8 @@ TASKS = {
         metric="accuracy",
         judged=lambda inputs: finest_accuracy(inputs.validation) is not None,
         unread={
-            **dict.fromkeys(("name", "augment", "fusion", "shared", "train"), True),
+            **dict.fromkeys(("name", "augment", "fusion", "train"), True),
+            "shared": {"width", "loss", "weight", "category", "chunk", "neighbours"},
             "title": {"width", "hide"},
             "picture": {"stem", "stem_stride", "widths", "depths", "downsample", "head_scale", "dropout"},
         },
