@@ -226,7 +226,7 @@ def test_a_picture_that_vanishes_in_training_is_named(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_learned_is_one_line(table: Path, tmp_path: Path) -> None:
-    columns = {"images": ["image"], "title": "title"}
+    columns = {"title": "title"}
     nothing = products_config(table, data={"source": str(table), "columns": columns})
     with pytest.raises(ConfigError, match="has no label to learn"):
         train_products(nothing, tmp_path)
