@@ -197,3 +197,16 @@ def tiny_products_bundle(once: Callable[..., Path], products_table: Path) -> Pat
 
     config = products_config(products_table)
     return once("tiny-products", lambda folder: train_products(config, folder)) / "bundle"
+
+
+@pytest.fixture(scope="session")
+def alone_bundle(once: Callable[..., Path], products_table: Path) -> Path:
+    """A products bundle without targets: pictures and titles of the drawn catalogue, alone."""
+    from small_products import products_config
+
+    from shelfwise.train.products import train_products
+
+    columns = {"images": ["image"], "title": "title"}
+    data = {"source": str(products_table), "columns": columns}
+    config = products_config(products_table, name="alone", data=data, fusion={"kind": "late"})
+    return once("alone", lambda folder: train_products(config, folder)) / "bundle"

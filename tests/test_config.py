@@ -331,6 +331,42 @@ def test_pretrained_towers_that_do_not_fit_are_named(values: dict[str, Any], sai
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"shared": {"loss": "none"}},
+            "nothing to learn: name labels in data.columns.labels, or set shared.loss",
+        ),
+        ({"fusion": {"kind": "text"}}, "fusion.kind 'text' has one of them: use 'late'"),
+        ({"shared": {"category": 0.1}}, "shared.category needs a target"),
+        (
+            {"data": {"columns": {"fields": {"price": "price"}}}, "table": {"fields": ["price"]}},
+            "table.fields learn from targets alone",
+        ),
+        ({"shared": {"fields": {"title": 1}}}, "shared.fields: 'title' needs data.columns.title"),
+        ({"shared": {"fields": {"colour": 1}}}, "shared.fields.colour"),
+        ({"shared": {"fields": {"title": 0}}}, "fields: title is 0, and weights are above 0"),
+        (
+            {"data": {"columns": {"fields": {"price": "price"}}}, "shared": {"pairs": "clicks"}},
+            "shared.pairs: 'clicks' is none of data.columns.fields, which has: price",
+        ),
+    ],
+)
+def test_a_contrast_that_cannot_be_is_named(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_run({"task": "products"} | values, where="shop")
+    assert said in str(caught.value)
+
+
+def test_weights_of_fields_are_written_and_read(tmp_path: Path) -> None:
+    columns = {"title": "name", "description": "text"}
+    values = {"data": {"columns": columns}, "shared": {"fields": {"title": 0.7, "description": 0.3}}}
+    config = parse_run({"task": "products"} | values, where="shop")
+    (tmp_path / "again.toml").write_text(config_text(config, ".toml"))
+    assert load_run(tmp_path / "again.toml") == config
+
+
 def test_a_path_of_templates_starts_at_the_configs_own_folder(tmp_path: Path) -> None:
     (tmp_path / "prompts.toml").write_text('default = ["{}"]')
     path = tmp_path / "shop.toml"

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from shelfwise.api.app import create_app
+from shelfwise.config.serving import ServeConfig
 from shelfwise.predict.predictor import Predictor
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Picture, Prediction, Product
@@ -205,3 +207,20 @@ def test_reviews_have_an_answer_each_and_a_roll_up(api: Any) -> None:
     assert found["summary"]["reviews"] == 2
     assert [product["product"] for product in found["products"]] == ["p", "q"]
     assert found["by"]["bundle"] == found["items"][0]["bundle"]
+
+
+def test_a_bundle_without_targets_gives_vectors_and_says_that_it_has_no_classes(
+    api: Any, alone_bundle: Path
+) -> None:
+    api = type(api)(create_app(ServeConfig(), [f"alike={alone_bundle}"]))
+    vectors = api.post("/v1/embeddings", json={"input": ["red shoe"], "model": "alike"}).json()
+    assert len(vectors["data"][0]["embedding"]) == 16
+    told = api.get("/v2/models/alike").json()
+    assert [output["name"] for output in told["outputs"]] == ["vector"]
+    analysis = api.post("/v1/products/analyze", json={"title": "red shoe"}).json()
+    assert (analysis["status"], analysis["category"]) == ("ok", None)
+    assert "has learned no targets" in analysis["missing"]["category"]
+    assert api.post("/v1/classify", json={"title": "red shoe"}).json()["label"] is None
+    refused = api.post("/classify", json={"input": ["red shoe"]})
+    assert refused.status_code == 404
+    assert "has learned no targets" in refused.text

@@ -207,3 +207,50 @@ def test_a_part_without_products_and_several_values_are_told(
     found = [run("evaluate", several_bundle, table, "--out", "one", "--part", part) for part in PARTS]
     assert sorted(code for code, _, _ in found) == [0, 2, 2]
     assert sum("part; try another --part" in err for _, _, err in found) == 2
+
+
+def test_pictures_and_titles_alone_go_from_a_table_to_a_search(
+    run: Run, products_table: Path, tmp_path: Path
+) -> None:
+    with products_table.open(newline="", encoding="utf-8") as file:
+        rows = [
+            {"id": row["id"], "title": row["title"], "image": row["image"]} for row in csv.DictReader(file)
+        ]
+    (tmp_path / "images").symlink_to(products_table.parent / "images")
+    with Path("shop.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    code, out, err = run("data", "inspect", "shop.csv")
+    assert code == 0, err
+    assert "task:  products" in out
+    small = ("picture.stem=8", "picture.widths=[16]", "picture.depths=[1]", 'picture.downsample=["pool"]')
+    small += ("fusion.width=32", "title.width=16", "title.buckets=256", "train.epochs=2", "train.device=cpu")
+    settings = [word for setting in small for word in ("--set", setting)]
+    code, out, err = run("train", "shop.toml", *settings, "--out", "run")
+    assert code == 0, err
+    assert "validation mrr 0." in out
+    code, out, err = run("evaluate", "run/bundle", "shop.toml", "--out", "found")
+    assert code == 0, err
+    assert "a title finds its picture among" in out
+    assert "The bundle has learned no targets: only search is measured." in out
+    picture = products_table.parent / "images" / "p0002.png"
+    code, out, err = run("predict", "run/bundle", picture)
+    assert (code, err) == (0, "")
+    assert out.startswith("from picture, by shop@")
+    assert "it has learned no targets; its vectors of 128 numbers are for search" in out
+    assert out.count("\nlike  p") == 5
+    code, out, _ = run("predict", "run/bundle", picture, "--labels", "shoe, bag")
+    assert out.startswith("asked  ")
+    code, _, err = run("predict", "run/bundle", "shop.csv", "--out", "answers.csv")
+    assert code == 2
+    assert "has learned no targets to answer: compare names with --labels" in err
+    code, _, err = run("predict", "run/bundle", "shop.csv", "--out", "answers.csv", "--labels", "shoe,bag")
+    assert code == 0, err
+    code, out, err = run("index", "run/bundle", "shop.toml", "--out", "index")
+    assert code == 0, err
+    code, out, err = run("search", "index", rows[3]["title"], "--alpha", 1)
+    assert code == 0, err
+    code, _, err = run("train", "shop.toml", "--set", "shared.loss=none", "--out", "none")
+    assert code == 2
+    assert "there is nothing to learn: name labels in data.columns.labels" in err

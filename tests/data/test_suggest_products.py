@@ -176,3 +176,25 @@ def test_a_table_shaped_like_a_real_catalogue_is_read_to_its_end(tmp_path: Path)
     assert (found.count.ok, found.count.failed) == (96, 0)
     rows = found.parts["train"]
     assert isinstance(rows.labels["fabric"][0], tuple)
+
+
+def test_pictures_and_titles_without_a_label_learn_from_each_other(tmp_path: Path) -> None:
+    table = shop_table(tmp_path)
+    kept = ("sku", "Name", "Blurb", "Photo", "Price")
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = [{name: row[name] for name in kept} for row in csv.DictReader(file)]
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(kept))
+        writer.writeheader()
+        writer.writerows(rows)
+    plain = suggest(inspect_file(table))
+    assert is_products(plain)
+    config = written(table)
+    assert (config.asked, config.fusion.kind, config.shared.loss) == ({}, "late", "infonce")
+    text = table.with_suffix(".toml").read_text(encoding="utf-8")
+    assert "# fields = { title = 0.7, description = 0.3 }" in text
+    assert '# pairs = "price"' in text
+    table.with_suffix(".toml").write_text(text.replace("# fields", "fields").replace("# pairs", "pairs"))
+    weighted = load_run(table.with_suffix(".toml"))
+    assert isinstance(weighted, ProductsConfig)
+    assert weighted.shared.pairs == "price"

@@ -137,6 +137,60 @@ def test_equal_pair_weights_change_nothing_and_none_at_all_is_zero() -> None:
     assert chunked_contrastive_loss(image, text, scale, keys, 4, pair_weights=torch.zeros(9)).item() == 0
 
 
+def test_a_category_is_a_chance_to_match_where_each_pair_is_asked_by_itself() -> None:
+    keys, soft = keys_of(19, 0, 8), SoftTargets(keys_of(19, 1, 3), 0.15)
+    weights = torch.rand(19, generator=torch.Generator().manual_seed(2))
+    learned = torch.tensor(9.0, requires_grad=True), torch.tensor(-4.0, requires_grad=True)
+    inputs = unit(19, 12, 0), unit(19, 12, 1), *learned
+
+    def reference(image: Tensor, text: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+        same = positives_of(keys)
+        near = positives_of(soft.categories, soft.categories) & ~same
+        logits, targets = scale * image @ text.T + bias, same + soft.weight * near
+        losses = F.binary_cross_entropy_with_logits(logits, targets.float(), reduction="none")
+        return (losses * (weights[:, None] + weights)).sum() / (2 * weights.sum())
+
+    def ours(image: Tensor, text: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+        return chunked_sigmoid_loss(image, text, scale, bias, keys, 4, soft=soft, pair_weights=weights)
+
+    assert_same(with_gradients(ours, *inputs), with_gradients(reference, *inputs))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 20), st.integers(1, 24), st.integers(0, 99), st.floats(0, 0.9))
+def test_chunks_change_nothing_whatever_the_weights(rows: int, chunk: int, seed: int, share: float) -> None:
+    keys, soft = keys_of(rows, seed, 6), SoftTargets(keys_of(rows, seed + 1, 3), share)
+    weights = torch.rand(rows, generator=torch.Generator().manual_seed(seed)).round(decimals=1)
+    learned = torch.tensor(9.0, requires_grad=True), torch.tensor(-4.0, requires_grad=True)
+    sides = unit(rows, 6, seed), unit(rows, 6, seed + 1)
+    both = {"soft": soft, "pair_weights": weights}
+    for loss, inputs in (
+        (chunked_contrastive_loss, (*sides, learned[0])),
+        (chunked_sigmoid_loss, (*sides, *learned)),
+    ):
+        parts, whole = (
+            with_gradients(lambda *some, size=size, loss=loss: loss(*some, keys, size, **both), *inputs)
+            for size in (chunk, rows)
+        )
+        assert_same(parts, whole)
+
+
+@pytest.mark.parametrize("loss", ["infonce", "sigmoid"])
+def test_no_category_and_equal_weights_are_the_plain_loss(loss: str) -> None:
+    keys, image, text = keys_of(9, 0), unit(9, 6, 0), unit(9, 6, 1)
+    scale, bias = torch.tensor(5.0), torch.tensor(-5.0)
+    plain: dict[str, object] = {"soft": None, "pair_weights": None}
+    alone = SoftTargets(torch.full((9,), -1), 0.3)
+    for given_ in ({"soft": alone}, {"pair_weights": torch.full((9,), 0.25)}):
+        found, expected = (
+            chunked_contrastive_loss(image, text, scale, keys, 4, **some)  # type: ignore[arg-type]
+            if loss == "infonce"
+            else chunked_sigmoid_loss(image, text, scale, bias, keys, 4, **some)  # type: ignore[arg-type]
+            for some in (plain | given_, plain)
+        )
+        torch.testing.assert_close(found, expected)
+
+
 class Largest(TorchDispatchMode):
     """Notes the most elements that any tensor had."""
 
@@ -172,6 +226,7 @@ def test_no_matrix_of_all_pairs_is_ever_held() -> None:
     for loss in (
         lambda: chunked_contrastive_loss(unit(rows, 4, 0), unit(rows, 4, 1), scale, keys, chunk, soft=soft),
         lambda: chunked_sigmoid_loss(unit(rows, 4, 0), unit(rows, 4, 1), scale, bias, keys, chunk),
+        lambda: chunked_sigmoid_loss(unit(rows, 4, 0), unit(rows, 4, 1), scale, bias, keys, chunk, soft=soft),
     ):
         largest, held = memory_of(loss)
         assert largest <= chunk * rows

@@ -333,3 +333,24 @@ def test_a_bundle_without_its_tokenizer_is_refused(
     for backend, said in (("onnx", "has no tokenizer"), ("torch", "does not describe its title tower")):
         with pytest.raises(BundleError, match=said):
             ProductPredictor.load(bundle.path, backend=backend)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_pair_of_towers_learns_without_a_label_and_reads_fields_apart(
+    epochs: int, table: Path, checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    config = config_of(
+        table,
+        checkpoints,
+        picture=("clip", {}),
+        title=("clip", {}),
+        data={"source": str(table), "columns": {"images": ["image"], "title": "title"}},
+        fusion={"kind": "dual"},
+        shared={"fields": {"title": 1.0}},
+        train={"epochs": epochs},
+    )
+    bundle = train_products(config, tmp_path)
+    assert not bundle.reading.targets
+    assert bundle.reading.shared > 0
+    vectors = ProductPredictor.load(bundle.path, threads=1).embed_texts(["a red shoe"])
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)

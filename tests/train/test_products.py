@@ -283,7 +283,7 @@ def test_titles_alone_are_learned_where_no_picture_is_named(tmp_path: Path) -> N
 
 
 def test_what_cannot_be_learned_is_one_line(table: Path, tmp_path: Path) -> None:
-    columns = {"images": ["image"], "title": "title"}
+    columns = {"title": "title"}
     nothing = products_config(table, data={"source": str(table), "columns": columns})
     with pytest.raises(ConfigError, match="has no label to learn"):
         train_products(nothing, tmp_path)

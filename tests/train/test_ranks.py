@@ -49,6 +49,7 @@ def drawn_data() -> ProductData:
         numbers=np.zeros((ROWS, 0), np.float32),
         labels={"category": random.integers(0, 4, (ROWS, 1))},
         keys=random.integers(0, 30, ROWS),
+        pair_weights=random.random(ROWS, dtype=np.float32),
     )
 
 

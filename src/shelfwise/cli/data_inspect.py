@@ -88,7 +88,7 @@ def _task_of(suggestion: Suggestion | ReviewSuggestion) -> Task:
 
 _HOLDS = {
     Task.pictures: "pictures and one label",
-    Task.products: "products: labels to be told from texts, pictures or both",
+    Task.products: "products: labels to be told from texts, pictures or both, or pictures with titles",
     Task.reviews: "reviews",
 }
 

@@ -13,6 +13,7 @@ from shelfwise.errors import DataError
 if TYPE_CHECKING:
     from shelfwise.bundle import ProductsBundle
     from shelfwise.predict.onnx_backend import Precision
+    from shelfwise.predict.products import ProductPredictor
     from shelfwise.schema import FieldValue, Product, ProductAnswer, TargetAnswer
 
 
@@ -47,6 +48,11 @@ def answer_products(
         from shelfwise.data.catalog import resolve
         from shelfwise.predict.product_stream import own_columns, predict_products
 
+        if not bundle.reading.targets and not names:
+            raise DataError(
+                f"'{bundle.path}' has learned no targets to answer: compare names with --labels, or make an "
+                "index of the vectors with `shelfwise index`"
+            )
         config = resolve(files[0], folders=data_folders(), known=partial(own_columns, bundle))
         predictor = ProductPredictor(bundle, OnnxProductBackend(bundle, threads, precision))
         among = predictor.named(names) if names else None
@@ -61,6 +67,8 @@ def answer_products(
         print(answer.model_dump_json())
     else:
         _tell(answer)
+        if answer.status == "ok" and not bundle.reading.targets:
+            _tell_likeness(predictor, product)
     return int(answer.status == "failed")
 
 
@@ -123,12 +131,27 @@ def _tell(answer: ProductAnswer) -> None:
     if answer.status == "failed":
         print(f"failed: {answer.error}")
         return
-    width = max(map(len, answer.targets))
+    width = max(map(len, answer.targets), default=0)
     for name, said in answer.targets.items():
         print(f"{name:<{width}}  {_said(said)}")
     print(f"from {' and '.join(answer.known)}, by {answer.bundle}")
     for warning in answer.warnings:
         print(f"warning: {warning}")
+
+
+def _tell_likeness(predictor: ProductPredictor, product: Product) -> None:
+    """What a bundle without targets has to say: which training products lie nearest."""
+    from shelfwise.explain.neighbours import known_products, nearest_products
+
+    bundle = predictor.bundle
+    print(f"it has learned no targets; its vectors of {bundle.reading.shared} numbers are for search")
+    known = known_products(bundle)
+    if isinstance(known, str):
+        return
+    vectors = predictor.scores(predictor.encode(predictor.read([product]))).vectors
+    assert vectors is not None
+    for near in nearest_products(bundle, known, vectors[0]):
+        print(f"like  {near.id} {near.title} {near.similarity:.2f}")
 
 
 def _said(said: TargetAnswer) -> str:

@@ -44,7 +44,7 @@ def train(
         return
     validation = bundle.info.get("validation", {})
     training = bundle.info.get("training", {})
-    figures = _figures(validation)
+    figures = _figures(validation) or _figures(bundle.info.get("search", {}))
     print(
         f"{bundle.label}: validation {figures or 'accuracy unknown (no labelled validation row)'}, "
         f"{training.get('steps', 0)} steps in {training.get('seconds_train', 0):.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -163,11 +164,29 @@ class SharedConfig(Section):
     weight: float = Field(default=0.15, gt=0)
     """Of the contrastive loss beside the targets'. At 1 it takes the towers from the targets."""
     category: float = Field(default=0.0, ge=0, lt=1)
-    """Share of a row's target that goes to rows of the same finest category; the rest to its own family."""
+    """What rows of the same finest category, but of other families, are to each other. `infonce`: the share
+    of a row's target that goes to them together; the rest is its own family's. `sigmoid`, which asks of each
+    pair by itself: the probability that they match."""
+    fields: dict[Literal["title", "description"], float] = {}
+    """Weights such as { title = 0.7, description = 0.3 }: in training each is read by itself, and the
+    weighted mean of their vectors meets the picture (GCL, arXiv:2404.08535). Unset, the two are read as one
+    text, as they always are in answers."""
+    pairs: str | None = None
+    """Key of `data.columns.fields` with numbers such as clicks, 0 or more: how much each product's picture
+    and title count in the contrastive loss (GCL). A product without one counts as the mean."""
     chunk: int = Field(default=1024, gt=0)
     """Rows whose similarities are held at once: bounds memory at large batches."""
     neighbours: bool = True
     """Whether the bundle keeps ids, titles and vectors of the training products, for `shelfwise explain`."""
+
+    @model_validator(mode="after")
+    def _fields_weigh(self) -> SharedConfig:
+        for name, weight in self.fields.items():
+            if not 0 < weight < math.inf:
+                raise ValueError(
+                    f"fields: {name} is {weight:g}, and weights are above 0; leave it out instead"
+                )
+        return self
 
 
 class ZeroShotConfig(Section):
@@ -209,7 +228,8 @@ class ProductsConfig(Root):
     split: SplitConfig = SplitConfig()
     preprocess: PreprocessConfig = PreprocessConfig(height=80, width=60, channels=3, fit="pad")
     targets: dict[str, TargetConfig] = {}
-    """What to learn, by name; where empty, every label is an attribute of its own."""
+    """What to learn, by name; where empty, every label is an attribute of its own. Without any label pictures
+    and titles are learned from alone, by `shared.loss`."""
     picture: PictureTowerConfig = PictureTowerConfig()
     title: TitleTowerConfig = TitleTowerConfig()
     table: TableConfig = TableConfig()
@@ -283,6 +303,39 @@ class ProductsConfig(Root):
             raise ValueError(
                 f"train.epochs is 0, but targets.{several[0]} has several values: it needs training"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _contrast_fits(self) -> ProductsConfig:
+        columns, shared = self.data.columns, self.shared
+        for name in shared.fields:
+            if getattr(columns, name) is None:
+                raise ValueError(f"shared.fields: '{name}' needs data.columns.{name}")
+        if shared.pairs is not None and shared.pairs not in columns.fields:
+            there = ", ".join(columns.fields) or "none"
+            raise ValueError(
+                f"shared.pairs: '{shared.pairs}' is none of data.columns.fields, which has: {there}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> ProductsConfig:
+        if self.asked:
+            return self
+        if self.shared.loss == "none":
+            raise ValueError(
+                "there is nothing to learn: name labels in data.columns.labels, or set shared.loss = "
+                "'infonce' to learn from pictures and titles alone"
+            )
+        if self.fusion.kind in ("picture", "text"):
+            raise ValueError(
+                f"without targets pictures and titles learn from each other, and fusion.kind "
+                f"'{self.fusion.kind}' has one of them: use 'late', or name labels in data.columns.labels"
+            )
+        if self.table.fields:
+            raise ValueError("table.fields learn from targets alone: name labels in data.columns.labels")
+        if self.shared.category:
+            raise ValueError("shared.category needs a target: name labels in data.columns.labels")
         return self
 
     @property

@@ -29,6 +29,7 @@ ROWS: dict[str, Any] = {
     **dict.fromkeys(("data", "split", "preprocess"), True),
     "picture": {"most"},
     "table": {"fields"},
+    "shared": {"fields", "pairs"},
 }
 """Settings that `load_products` depends on, in the form of pydantic's `include`."""
 LabelValue = str | tuple[str, ...] | None
@@ -53,6 +54,10 @@ class ProductRows:
     labels: dict[str, tuple[LabelValue, ...]]
     """Each label of `data.columns` by name."""
     families: tuple[str, ...]
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Each of `shared.fields` by itself; empty where a product has none."""
+    pairs: tuple[FieldValue, ...] = ()
+    """What `shared.pairs` says of each product; nothing where it is unset."""
 
     def __post_init__(self) -> None:
         if not len(self.ids) == len(self.titles) == len(self.families) == len(self.first) - 1:
@@ -79,6 +84,8 @@ class ProductRows:
             fields={name: _picked(values, rows) for name, values in self.fields.items()},
             labels={name: _picked(values, rows) for name, values in self.labels.items()},
             families=_picked(self.families, rows),
+            texts={name: _picked(values, rows) for name, values in self.texts.items()},
+            pairs=_picked(self.pairs, rows) if self.pairs else (),
         )
 
 
@@ -187,7 +194,7 @@ class _Reading:
         return product
 
     def _rows(self) -> ProductRows:
-        config, products = self.config, self._products
+        config, products, pairs = self.config, self._products, self.config.shared.pairs
         first = _ends(np.array(self._counts, np.int64))
         return ProductRows(
             ids=tuple(product.id for product in products),
@@ -203,6 +210,11 @@ class _Reading:
                 for name in config.data.columns.labels
             },
             families=("",) * len(products),
+            texts={
+                name: tuple(getattr(product, name) or "" for product in products)
+                for name in config.shared.fields
+            },
+            pairs=tuple(product.fields.get(pairs) for product in products) if pairs else (),
         )
 
 

@@ -26,33 +26,36 @@ class ProductsSuggestion(Suggestion):
     unused: dict[str, str] = field(default_factory=dict)
     """Columns that no part of the configuration reads, and why; the fields may be read, see `TableConfig`."""
     fusion: FusionName | None = None
-    """The one modality that there is; None where there are several."""
+    """The one modality that there is, or what suits a run without targets; else None."""
 
 
 def is_products(plain: Suggestion) -> bool:
-    """Whether a table holds more than pictures and one label: texts and a label, or several labels."""
+    """Whether a table holds more than pictures and one label: texts beside either, or several labels."""
     if plain.inspection.format == "tree":
         return False
     columns = plain.data.columns
     labels = len(_attributes(plain)) + len(_several(plain))
     texts = bool(columns.title or columns.description)
-    return labels > 0 if texts else labels > 1 and bool(columns.images)
+    return labels > 0 or bool(columns.images) if texts else labels > 1 and bool(columns.images)
 
 
 def suggest_products(plain: Suggestion) -> ProductsSuggestion:
-    """The likeliest targets and inputs; DataError where there is nothing to learn or to learn from."""
+    """The likeliest targets and inputs; DataError where there is nothing to learn or to learn from.
+
+    Pictures and texts without any label have no targets: they learn from each other."""
     columns = plain.data.columns
     path, attributes, several = _path(plain), _attributes(plain), _several(plain)
     pictures, texts = bool(columns.images), bool(columns.title or columns.description)
-    if not (path or attributes or several):
+    if not (path or attributes or several or (pictures and texts)):
         raise DataError(f"'{plain.inspection.path}' has no column that looks like labels to learn")
     if not (pictures or texts):
         raise DataError(f"'{plain.inspection.path}' has neither pictures nor titles to learn from")
     keys = keys_of(plain.inspection)
     labels = {keys[name]: name for name in path} | attributes | several
     targets = _targets(plain, path, attributes, several)
-    main = next(iter(targets.values()))
-    fields, unused = _fields(plain, set(labels.values()), None if main.several else labels[main.labels[-1]])
+    main = next(iter(targets.values()), None)
+    told = None if main is None or main.several else labels[main.labels[-1]]
+    fields, unused = _fields(plain, set(labels.values()), told)
     chosen = columns.model_copy(
         update={
             "labels": labels,
@@ -68,8 +71,14 @@ def suggest_products(plain: Suggestion) -> ProductsSuggestion:
         plain.notes,
         targets,
         unused,
-        None if pictures and texts else "picture" if pictures else "text",
+        _fusion(pictures, texts, targets),
     )
+
+
+def _fusion(pictures: bool, texts: bool, targets: dict[str, TargetConfig]) -> FusionName | None:
+    if not targets:
+        return "late"
+    return None if pictures and texts else "picture" if pictures else "text"
 
 
 def _path(plain: Suggestion) -> tuple[str, ...]:

@@ -84,6 +84,8 @@ def _preprocess_lines(suggestion: Suggestion) -> list[str]:
 
 def _products_lines(suggestion: ProductsSuggestion) -> list[str]:
     """Targets, what the table could add, and how to train; all that is not used is said."""
+    if not suggestion.targets:
+        return _alone_lines(suggestion)
     lines = ["", "[targets]"]
     for name, target in suggestion.targets.items():
         several = ", several = true" if target.several else ""
@@ -111,8 +113,43 @@ def _products_lines(suggestion: ProductsSuggestion) -> list[str]:
                 'loss = "none"  # pictures and titles have a space of their own where both are',
             ),
         ]
+    return [*lines, *_recipe_lines(suggestion)]
+
+
+def _alone_lines(suggestion: ProductsSuggestion) -> list[str]:
+    """A run without targets: pictures and titles learn from each other."""
+    columns = suggestion.data.columns
+    lines = [
+        *(
+            "",
+            "# No column looks like a label: pictures and titles learn from each other, for search. Labels,",
+        ),
+        "# named in [data.columns.labels], would be learned besides.",
+        *(
+            "",
+            "[fusion]",
+            f'kind = "{suggestion.fusion}"  # of a product with both, the mean of what each says',
+        ),
+        *("", "[shared]", 'loss = "infonce"'),
+    ]
+    if columns.title and columns.description:
+        lines.append("# fields = { title = 0.7, description = 0.3 }  # weights, instead of one text of both")
+    numbers = [name for name, column in columns.fields.items() if _is_number(suggestion, column)]
+    if numbers:
+        lines.append(f"# pairs = {toml_value(numbers[0])}  # count products by one of: {', '.join(numbers)}")
+    lines += [f"# Not used: {name}: {_one_line(why)}." for name, why in suggestion.unused.items()]
+    return [*lines, *_recipe_lines(suggestion)]
+
+
+def _is_number(suggestion: ProductsSuggestion, column: str) -> bool:
+    return suggestion.inspection.column(column).kind == "number"
+
+
+def _recipe_lines(suggestion: ProductsSuggestion) -> list[str]:
+    """How to train."""
+    lines = []
     if suggestion.preprocess.channels == 3 and suggestion.data.columns.images:
-        lines += ["", "[augment]", 'level = "light"', 'flip = "random"', "fill = 255"]
+        lines = ["", "[augment]", 'level = "light"', 'flip = "random"', "fill = 255"]
     return [*lines, "", "[train]", *_train_lines(suggestion)]
 
 

@@ -93,6 +93,12 @@ def shared_targets(a: ProductsBundle, b: ProductsBundle) -> list[str]:
     """The targets of both bundles, by name; DataError where there is none, or where one's classes differ."""
     targets, others = a.reading.targets, b.reading.targets
     shared = [name for name in targets if name in others]
+    if not (targets and others):
+        without = a if not targets else b
+        raise DataError(
+            f"bundle '{without.label}' has learned no targets, by which two bundles are compared; evaluate "
+            "each alone for its figures of search"
+        )
     if not shared:
         raise DataError(
             f"bundles '{a.label}' and '{b.label}' have no target in common: A answers {', '.join(targets)}, "

@@ -79,9 +79,10 @@ def truth_of(bundle: ProductsBundle, rows: ProductRows, name: str) -> Truth:
     return Truth(info, tree, labels, _not_learned(target, rows, tree, labels))
 
 
-def main_target(truths: dict[str, Truth]) -> str:
-    """The first target with one value a product, which the page looks at most closely; else the first."""
-    return next((name for name, truth in truths.items() if not truth.info.several), next(iter(truths)))
+def main_target(truths: dict[str, Truth]) -> str | None:
+    """The first target with one value a product, else the first, if any: what the page looks at closely."""
+    single = (name for name, truth in truths.items() if not truth.info.several)
+    return next(single, next(iter(truths), None))
 
 
 def target_samples(

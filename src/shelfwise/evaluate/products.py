@@ -94,7 +94,7 @@ def evaluate_products(
     }
     if asked.vectors:
         found["retrieval"] = _retrieval(predictor, rows, asked, seed)
-    if not truths[main].info.several:
+    if main is not None and not truths[main].info.several:
         found |= _closely(asked, truths[main], main, rows)
     found |= cost_of(bundle.meta.info.get("training", {}), time.perf_counter() - began)
     return {**found, "provenance": provenance_of(bundle, seed)}
@@ -269,10 +269,13 @@ def names_to_pictures(
 ) -> dict[str, Any]:
     """Precision of the main target's class names as queries, over classes with `NAMED_ROWS` pictures or more.
 
-    `pictured` are the rows that the vectors in `pool` are of. Empty where there is no such class."""
-    name, target = next(iter(predictor.bundle.reading.targets.items()))
-    if target.several:
+    `pictured` are the rows that the vectors in `pool` are of. Empty where there is no
+    such class, or no target."""
+    targets = predictor.bundle.reading.targets
+    name = next(iter(targets), None)
+    if name is None or targets[name].several:
         return {}
+    target = targets[name]
     truth = truth_of(predictor.bundle, rows, name).labels[pictured, -1]
     # One leaf name may stand under two parents: who asks by name means either.
     names = sorted({path[-1] for path in target.paths})

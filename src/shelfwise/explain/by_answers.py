@@ -76,6 +76,11 @@ def explain_by_answers(
 def chosen_target(predictor: ProductPredictor, target: str | None) -> str:
     """The target, by default the main one; DataError for one that the bundle has not learned."""
     targets = predictor.bundle.reading.targets
+    if not targets:
+        raise DataError(
+            f"bundle '{predictor.bundle.label}' has learned no targets, so there is no answer to explain; "
+            "`shelfwise predict` tells which products are alike"
+        )
     if target is not None and target not in targets:
         raise DataError(f"target '{target}' is none of the bundle's: {', '.join(targets)}")
     return target or next(iter(targets))

@@ -24,7 +24,8 @@ def nearest_products(
 ) -> tuple[Neighbour, ...]:
     """The nearest of the bundle's `known_products`, the nearest first."""
     cosines = known.vectors @ vector.astype(np.float32)
-    paths = bundle.reading.targets[bundle.meta.target].paths
+    main = bundle.reading.targets.get(bundle.meta.target)
+    paths = main.paths if main is not None else ()
     return tuple(
         Neighbour(
             id=known.ids[row],

@@ -104,16 +104,23 @@ def chunked_sigmoid_loss(
     keys: Int64[Tensor, "B"],
     chunk: int,
     *,
+    soft: SoftTargets | None = None,
     pair_weights: Float[Tensor, "B"] | None = None,
 ) -> Float[Tensor, ""]:
     """`losses.sigmoid_loss` with `positives_of(keys)`, in nats per row, in O(chunk * B) memory.
 
-    Arguments as in `chunked_contrastive_loss`; a pair of rows weighs the mean of their weights."""
+    Arguments as in `chunked_contrastive_loss`; a pair of rows weighs the mean of their weights. Each pair is
+    a question of its own, so `soft.weight` is the probability that two families of one category match."""
     weights = _weights(pair_weights, image)
 
     def part(some: Tensor, rows: slice) -> Tensor:
-        signs = _same_family(keys, rows).to(weights.dtype) * 2 - 1
-        losses = -F.logsigmoid(signs * (_logits(some, text, scale) + bias))
+        family = _same_family(keys, rows)
+        logits = _logits(some, text, scale) + bias
+        losses = -F.logsigmoid((family.to(weights.dtype) * 2 - 1) * logits)
+        if soft is not None:
+            # Cross-entropy with a target t is that with 0, less t times the logit.
+            near = positives_of(soft.categories[rows], soft.categories) & ~family
+            losses = losses - soft.weight * near * logits
         return (losses * (weights[rows, None] + weights[None, :])).sum()
 
     return torch.stack(_in_chunks(part, image, chunk)).sum() / (2 * weights.sum()).clamp(min=1e-12)

@@ -43,6 +43,10 @@ class ProductData:
     """Equal for products that are positives of each other in the contrastive loss."""
     hiding: HiddenNames | None = None
     """What titles lose in training where a picture or a table stands beside them."""
+    fields: tuple[tuple[Int64[ndarray, "N _"], Int64[ndarray, "N _"]], ...] = ()
+    """Words and pieces of each of `shared.fields`, read by itself for the contrastive loss."""
+    pair_weights: Float[ndarray, "N"] | None = None
+    """How much each product counts in that loss; 1 on average."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -57,6 +61,9 @@ class ProductBatch:
     keys: Int64[Tensor, "B"]
     partial: tuple[Int64[Tensor, "B l"], Int64[Tensor, "B s"]] | None = None
     """Words and pieces of titles with names hidden, for what is asked of several modalities together."""
+    fields: tuple[tuple[Int64[Tensor, "B _"], Int64[Tensor, "B _"]], ...] = ()
+    """Words and pieces of each field of the text by itself."""
+    pair_weights: Float[Tensor, "B"] | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -65,7 +72,9 @@ class ProductBatch:
         """The same on a device."""
         labels = {name: values.to(device) for name, values in self.labels.items()}
         partial = self.partial and (self.partial[0].to(device), self.partial[1].to(device))
-        return ProductBatch(self.products.to(device), labels, self.keys.to(device), partial)
+        fields = tuple((words.to(device), pieces.to(device)) for words, pieces in self.fields)
+        weights = None if self.pair_weights is None else self.pair_weights.to(device)
+        return ProductBatch(self.products.to(device), labels, self.keys.to(device), partial, fields, weights)
 
     def split(self, parts: int) -> list[ProductBatch]:
         """The batch in about equal parts, fewer than asked where it has fewer rows."""
@@ -85,7 +94,9 @@ class ProductBatch:
         )
         labels = {name: values[rows] for name, values in self.labels.items()}
         partial = self.partial and (self.partial[0][rows], self.partial[1][rows])
-        return ProductBatch(some, labels, self.keys[rows], partial)
+        fields = tuple((words[rows], pieces[rows]) for words, pieces in self.fields)
+        weights = None if self.pair_weights is None else self.pair_weights[rows]
+        return ProductBatch(some, labels, self.keys[rows], partial, fields, weights)
 
 
 class ProductLoader:
@@ -191,6 +202,8 @@ def batch_of(
         ),
         {name: torch.from_numpy(values[rows]) for name, values in data.labels.items()},
         torch.from_numpy(data.keys[rows]),
+        fields=tuple((_narrow(words[rows]), _narrow(pieces[rows])) for words, pieces in data.fields),
+        pair_weights=None if data.pair_weights is None else torch.from_numpy(data.pair_weights[rows]),
     )
 
 

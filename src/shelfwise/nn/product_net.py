@@ -49,17 +49,21 @@ class SharedSpace(nn.Module):
     """Fused vectors, and what the finest head makes of them, to unit vectors.
 
     The classes enter as sqrt(p), as in `nn.dual.Projection`: so a picture and a title of the same class meet,
-    also where the one is only a class's name."""
+    also where the one is only a class's name. Without any class the features are all."""
 
     def __init__(self, features: int, classes: int, width: int) -> None:
         super().__init__()
         self.width = width
         self.norm = nn.LayerNorm(features)
         self.features = nn.Linear(features, width)
-        self.classes = nn.Linear(classes, width, bias=False)
+        self.classes = nn.Linear(classes, width, bias=False) if classes else None
 
-    def forward(self, fused: Float[Tensor, "B D"], logits: Float[Tensor, "B K"]) -> Float[Tensor, "B E"]:
+    def forward(
+        self, fused: Float[Tensor, "B D"], logits: Float[Tensor, "B K"] | None
+    ) -> Float[Tensor, "B E"]:
         """Unit vectors."""
+        if self.classes is None or logits is None:
+            return F.normalize(self.features(self.norm(fused)).float(), dim=1)
         # The floor keeps the square root's gradient finite.
         roots = logits.float().softmax(1).clamp(min=1e-8).sqrt()
         return F.normalize((self.features(self.norm(fused)) + self.classes(roots)).float(), dim=1)
@@ -72,7 +76,9 @@ class OwnSpace(nn.Module):
         super().__init__()
         self.width = width
 
-    def forward(self, fused: Float[Tensor, "B D"], _logits: Float[Tensor, "B K"]) -> Float[Tensor, "B D"]:
+    def forward(
+        self, fused: Float[Tensor, "B D"], _logits: Float[Tensor, "B K"] | None
+    ) -> Float[Tensor, "B D"]:
         """The same."""
         return fused
 
@@ -88,7 +94,8 @@ class ProductNet(nn.Module):
         std: tuple[float, ...],
         architectures: Architectures | None = None,
     ) -> None:
-        """`classes` are each target's; the finest ones of the first target enter the shared space.
+        """`classes` are each target's; the finest ones of the first target enter the shared space. There
+        may be none, `finest` being empty: pictures and titles then learn from each other alone.
 
         Pretrained towers are read from their checkpoints, or left blank where `architectures` tells them."""
         super().__init__()
@@ -105,7 +112,7 @@ class ProductNet(nn.Module):
         self.fusion = FUSIONS[config.fusion.kind](self.modalities, width)
         several = [name for name in classes if config.asked[name].several]
         self.heads = TargetHeads(width, classes, several)
-        self.finest, finest = next(iter(classes.items()))
+        self.finest, finest = next(iter(classes.items()), ("", ()))
         shared = config.shared.loss != "none"
         self.shared: OwnSpace | SharedSpace | None = None
         if shared:
@@ -138,7 +145,7 @@ class ProductNet(nn.Module):
         logits: dict[str, Tensor] = self.heads(fused)
         if self.shared is None:
             return logits, None
-        return logits, self.shared(fused, logits[self.finest])
+        return logits, self.shared(fused, logits.get(self.finest))
 
     def vectors(self, parts: dict[str, Encoded]) -> Float[Tensor, "B E"]:
         """Unit vectors alone; ValueError where there is no shared space."""

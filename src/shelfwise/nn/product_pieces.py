@@ -85,7 +85,7 @@ class FusionPiece(nn.Module):
         logits: dict[str, Tensor] = self.heads(fused)
         if self.shared is None:
             return tuple(logits.values())
-        return *logits.values(), self.shared(fused, logits[self.finest])
+        return *logits.values(), self.shared(fused, logits.get(self.finest))
 
 
 class WholeNet(nn.Module):

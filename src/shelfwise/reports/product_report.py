@@ -56,7 +56,7 @@ def product_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) -
     """Return the page."""
     drawn = figures(metrics, journal)
     curves = plots.curve_panels(journal)
-    main = metrics["main"]
+    main: str | None = metrics["main"]
     several = [name for name, about in metrics["about"].items() if about["several"]]
     return render(
         "product_report.html",
@@ -67,7 +67,7 @@ def product_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) -
         m=metrics,
         retrieval=metrics.get("retrieval") or {},
         main=main,
-        full=fullest(metrics["targets"][main]),
+        full=fullest(metrics["targets"][main]) if main else None,
         single=[name for name in metrics["about"] if name not in several],
         several=several,
         several_names=SEVERAL,
@@ -136,6 +136,8 @@ def missing(metrics: dict[str, Any]) -> list[str]:
             found.append(f"No product has a {what}: nothing could be measured that needs one.")
         elif count:
             found.append(f"{_products(count)} without a {what} count only where the {what} is not asked for.")
+    if not metrics["about"]:
+        found.append("The bundle has learned no targets: only search is measured.")
     for name, about in metrics["about"].items():
         if not about["labelled"]:
             found.append(f"No product has a label of {name} that the bundle knows: it is not measured.")
@@ -161,6 +163,8 @@ def weakest(metrics: dict[str, Any]) -> list[dict[str, Any]]:
 def _lead(metrics: dict[str, Any]) -> str:
     """Return one sentence that tells the most important thing."""
     main, data = metrics["main"], metrics["data"]
+    if main is None:
+        return _search_lead(metrics)
     by_subset, about = metrics["targets"][main], metrics["about"][main]
     subset = fullest(by_subset)
     if subset is None:
@@ -176,13 +180,26 @@ def _lead(metrics: dict[str, Any]) -> str:
     )
 
 
+def _search_lead(metrics: dict[str, Any]) -> str:
+    """Return the same of a bundle without targets."""
+    titles, data = metrics.get("retrieval", {}).get("title_to_picture"), metrics["data"]
+    if not titles:
+        count = number(data["rows"])
+        return f"None of {count} {data['part']} products has both a title and a picture to search by."
+    found = percent(titles["recall@10"]["value"], 1)
+    return (
+        f"Of {number(titles['queries'])} {data['part']} titles {found} find their picture among the first "
+        f"ten of {number(titles['pool'])}."
+    )
+
+
 def _sections(metrics: dict[str, Any], *, has_curves: bool) -> list[tuple[str, str]]:
-    detailed = "classes" in metrics
+    detailed, main = "classes" in metrics, metrics["main"]
     asked = [
         ("headlines", "Headlines", True),
-        ("targets", "Targets", True),
+        ("targets", "Targets", main is not None),
         ("fusion", "Fusion", bool(_main_figures(metrics))),
-        ("hierarchy", "Levels", len(metrics["about"][metrics["main"]]["levels"]) > 1 and detailed),
+        ("hierarchy", "Levels", detailed and len(metrics["about"][main]["levels"]) > 1),
         ("tail", "Long tail", detailed),
         ("search", "Search", bool(metrics.get("retrieval"))),
         ("calibration", "Calibration", detailed),

@@ -26,6 +26,7 @@ from shelfwise.service.models import OpenModel
 NO_ATTRIBUTES = (
     "the bundle {bundle} has learned categories only; train one on your own catalogue for attributes"
 )
+NO_TARGETS = "the bundle {bundle} has learned no targets, only what is alike"
 NO_PRODUCT_MODEL = "no bundle of pictures or products is open"
 NO_REVIEW_MODEL = "no bundle of reviews is open"
 NOTHING_GIVEN = "neither a picture nor a title was given"
@@ -135,7 +136,11 @@ def _of_product(
         category = TargetAnswer(labels=(answer.label,), probabilities=(answer.probability,), top=answer.top)
         return category, None, ("picture",)
     assert isinstance(model.bundle, ProductsBundle)
-    main = next(iter(model.bundle.reading.targets))
+    main = next(iter(model.bundle.reading.targets), None)
+    if main is None:
+        why = NO_TARGETS.format(bundle=model.bundle.label)
+        missing |= {"category": why, "attributes": why}
+        return None, None, answer.known
     attributes = {name: target for name, target in answer.targets.items() if name != main}
     if not attributes:
         missing["attributes"] = NO_ATTRIBUTES.format(bundle=model.bundle.label)

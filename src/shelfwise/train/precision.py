@@ -17,7 +17,7 @@ from shelfwise.export.worth import FEW
 from shelfwise.nn.product_loader import ProductBatch
 from shelfwise.predict.onnx_backend import Precision
 from shelfwise.predict.predictor import Predictor
-from shelfwise.predict.products import ProductPredictor
+from shelfwise.predict.products import ProductPredictor, ProductScores
 from shelfwise.predict.reviews import ReviewPredictor
 from shelfwise.schema import Review
 from shelfwise.train.card import model_card
@@ -45,10 +45,13 @@ def compare_pictures(bundle: Bundle, validation: LabelledPictures) -> None:
 
 
 def compare_products(bundle: ProductsBundle, batches: Iterable[ProductBatch]) -> None:
-    """The same of a products bundle, by what is known (such as `picture+text`, or one of them) and target."""
+    """The same of a products bundle, by what is known (such as `picture+text`, or one of them) and target.
+
+    Without targets it is the smallest cosine of a vector with its float one."""
     forms = {name for name in ("picture", "title") if f"{name}.int8.onnx" in bundle.meta.files}
     most = SLOW_ROWS if bundle.reading.architectures else ROWS
     answers: dict[tuple[str, str], list[tuple[ndarray, ndarray, ndarray]]] = {}
+    cosines: dict[str, float] = {}
     rows = 0
     if "picture" not in forms:
         return
@@ -58,13 +61,16 @@ def compare_products(bundle: ProductsBundle, batches: Iterable[ProductBatch]) ->
         everything = tuple(bundle.reading.modalities)
         for subset in dict.fromkeys((everything, ("picture",))):
             whole, small = (
-                predictor.scores(some, subset).probabilities
-                for predictor, some in zip(predictors, known, strict=True)
+                predictor.scores(some, subset) for predictor, some in zip(predictors, known, strict=True)
             )
+            there = "+".join(subset)
+            if not bundle.reading.targets:
+                cosines[there] = min(cosines.get(there, 1.0), _cosine(whole, small, subset))
             for name, target in bundle.reading.targets.items():
                 labels = batch.labels[name].numpy()
                 finest = np.full(len(labels), -1) if target.several else labels[:, -1]
-                answers.setdefault(("+".join(subset), name), []).append((whole[name], small[name], finest))
+                said_of = (whole.probabilities[name], small.probabilities[name], finest)
+                answers.setdefault((there, name), []).append(said_of)
         rows += len(batch)
         if rows >= most:
             break
@@ -75,7 +81,8 @@ def compare_products(bundle: ProductsBundle, batches: Iterable[ProductBatch]) ->
         joined = [np.concatenate(some) for some in zip(*parts, strict=True)]
         said.setdefault(subset_name, {})[name] = changed(*joined)
     kept = {name: FEW for name in ("title", "table", "fuse") if name not in forms}
-    annotate(bundle, int8={"rows": rows, "answers": said, "kept_fp32": kept})
+    vectors = {"vectors": cosines} if cosines else {}
+    annotate(bundle, int8={"rows": rows, "answers": said, **vectors, "kept_fp32": kept})
     write_card(bundle, product_card(bundle.meta, bundle.config))
 
 
@@ -107,6 +114,14 @@ def changed(
         "other_answers": float((whole.argmax(1) != small.argmax(1)).mean()),
         "largest_change": float(np.abs(whole - small).max()),
     }
+
+
+def _cosine(whole: ProductScores, small: ProductScores, subset: Sequence[str]) -> float:
+    """The smallest cosine of vectors with each other, of products that have any of `subset`."""
+    assert whole.vectors is not None
+    assert small.vectors is not None
+    there = np.stack([whole.known[name] for name in subset]).any(axis=0)
+    return float((whole.vectors * small.vectors).sum(axis=1)[there].min(initial=1.0))
 
 
 def _input(batch: ProductBatch) -> ProductInput:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from shelfwise.bundle import BundleInfo, TargetInfo
+from shelfwise.bundle import BundleInfo, ProductsInfo, TargetInfo
 from shelfwise.bundle.serving import NO_TEST_FIGURES
 from shelfwise.config import ProductsConfig
 from shelfwise.train.card import INT8_LINE
+
+LIMITS = (
+    "- It always answers with classes that it has learned, whatever the product is.",
+    "- Its probabilities are calibrated for products like the validation rows, and for no others.",
+    "- It learned the labels that the shop had, with their mistakes.",
+)
+LIMITS_ALONE = (
+    "- It has learned no classes: what it says is which products are alike, and it says so of any product.",
+    "- It learned what the shop's titles say of its pictures, with their mistakes.",
+)
 
 
 def product_card(info: BundleInfo, config: ProductsConfig) -> str:
@@ -17,8 +27,7 @@ def product_card(info: BundleInfo, config: ProductsConfig) -> str:
     lines = [
         f"# {info.name}@{{version}}",
         "",
-        f"Says what a product is, from {_listed(reading.modalities)} or whichever of these there are:",
-        *(f"- {name}: {_said(target)}" for name, target in reading.targets.items()),
+        *_does(reading),
         "",
         "## Training",
         f"- Data: `{info.source}`, {rows.get('train', 0):,} products to learn from, "
@@ -35,11 +44,20 @@ def product_card(info: BundleInfo, config: ProductsConfig) -> str:
         *_int8(info),
         "",
         "## Limits",
-        "- It always answers with classes that it has learned, whatever the product is.",
-        "- Its probabilities are calibrated for products like the validation rows, and for no others.",
-        "- It learned the labels that the shop had, with their mistakes.",
+        *(LIMITS if reading.targets else LIMITS_ALONE),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _does(reading: ProductsInfo) -> list[str]:
+    """What the bundle is for."""
+    listed = f"from {_listed(reading.modalities)} or whichever of these there are"
+    if not reading.targets:
+        return [f"Makes vectors of products, {listed}, in a space where what belongs together is near."]
+    return [
+        f"Says what a product is, {listed}:",
+        *(f"- {name}: {_said(target)}" for name, target in reading.targets.items()),
+    ]
 
 
 def _said(target: TargetInfo) -> str:
@@ -61,7 +79,12 @@ def _towers(info: BundleInfo) -> list[str]:
 
 
 def _figures(info: BundleInfo) -> list[str]:
+    if search := info.info.get("search"):
+        found = f"- Titles find their pictures on validation: mean reciprocal rank {search['mrr']:.4f}."
+        return [found, NO_TEST_FIGURES]
     validation: dict[str, dict[str, float]] = info.info.get("validation", {})
+    if not validation and info.products and not info.products.targets:
+        return ["- No validation product has both a picture and a title: its search was not measured."]
     if not validation:
         return ["- No validation product had a label: probabilities are not calibrated."]
     assert info.products is not None
@@ -89,6 +112,11 @@ def _int8(info: BundleInfo) -> list[str]:
             f"{INT8_LINE}, from {subset.replace('+', ' and ')}, on {found['rows']:,} validation products: "
             + "; ".join([*said, f"the largest change of a probability {largest:.2g}"])
             + "."
+        )
+    for subset, cosine in found.get("vectors", {}).items():
+        lines.append(
+            f"{INT8_LINE}, from {subset.replace('+', ' and ')}, on {found['rows']:,} validation products: "
+            f"the cosine of a vector with the float one is {cosine:.4f} at least."
         )
     return lines
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
 from shelfwise.config import ProductsConfig, TitleTowerConfig
 from shelfwise.config.training import NO_EFFECT
 from shelfwise.data.picture_pool import EncodedPool, pictures_of_batches
-from shelfwise.data.product_input import FieldScale, field_scales, table_input, text_input
+from shelfwise.data.product_input import FieldScale, field_scales, number_of, table_input, text_input
 from shelfwise.data.product_labels import classes_of, labels_of
 from shelfwise.data.product_rows import ROWS, ProductParts, ProductRows, load_products
 from shelfwise.data.review_tokens import TextReader, choose_max_tokens
@@ -81,9 +81,9 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
             f"Mend them, or train without them: --max-errors {found.count.failed}"
         )
     _tell_skipped(found, source)
-    if not config.asked:
-        raise ConfigError(f"'{source}' has no label to learn; name one in data.columns.labels")
     train = found.parts["train"]
+    if not config.asked:
+        _need_pairs(train, source)
     if isinstance(train.pool, EncodedPool):
         log.info("pictures stay encoded and are decoded batch by batch: see train.picture_memory_mb")
     classes = {name: classes_of(name, target, train) for name, target in config.asked.items()}
@@ -92,6 +92,7 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
     parts = [
         product_data(found.parts[part], config, classes, scales, reader) for part in ("train", "validation")
     ]
+    parts[0] = replace(parts[0], **_contrasted(train, config, reader))
     hiding = hidden_names(train.titles, config, classes, parts[0].pieces.shape[1])
     parts[0] = replace(parts[0], hiding=hiding)
     mean, std, digest = _looked_through(parts[0])
@@ -125,6 +126,49 @@ def _tell_skipped(found: ProductParts, source: str) -> None:
         "is %s",
         *(source, f"{count:,}", found.skipped),
     )
+
+
+def _need_pairs(train: ProductRows, source: str) -> None:
+    """ConfigError where pictures and titles are all there is to learn from, and too few have both."""
+    both = (train.counts > 0) & np.array([bool(title) for title in train.titles], bool)
+    if len({train.families[row] for row in np.flatnonzero(both)}) < 2:
+        raise ConfigError(
+            f"'{source}' has no label to learn, and {int(both.sum())} training products with both a picture "
+            "and a title: name labels in data.columns.labels, or data.columns.images and title, which learn "
+            "from each other"
+        )
+
+
+def _contrasted(rows: ProductRows, config: ProductsConfig, reader: TextReader | None) -> dict[str, Any]:
+    """What the contrastive loss asks for besides: fields by themselves, weights of pairs."""
+    found: dict[str, Any] = {}
+    if config.shared.fields:
+        texts = (rows.texts[name] for name in config.shared.fields)
+        found["fields"] = tuple(text_input(some, config.title, reader) for some in texts)
+    if config.shared.pairs is not None:
+        found["pair_weights"] = pair_weights(rows, config.shared.pairs)
+    return found
+
+
+def pair_weights(rows: ProductRows, name: str) -> Float32[ndarray, "N"]:
+    """How much each product counts in the contrastive loss: what its field `name` says, 1 on average.
+
+    A product without a number has the mean of the others. ConfigError for a number below 0, and where none is
+    above it."""
+    found = [number_of(value) for value in rows.pairs]
+    numbers = np.array([np.nan if number is None else number for number in found], np.float64)
+    numbers[~np.isfinite(numbers)] = np.nan
+    if (numbers < 0).any():
+        row = int(np.flatnonzero(numbers < 0)[0])
+        raise ConfigError(
+            f"shared.pairs: '{name}' is {numbers[row]:g} of product '{rows.ids[row]}', and "
+            "weights are 0 or more"
+        )
+    known = np.isfinite(numbers)
+    if not (numbers[known] > 0).any():
+        raise ConfigError(f"shared.pairs: '{name}' has no number above 0; name a field of numbers, or none")
+    mean = numbers[known].mean()
+    return np.where(known, numbers / mean, 1.0).astype(np.float32)
 
 
 def title_reader(config: TitleTowerConfig, texts: Sequence[str]) -> TextReader | None:
@@ -181,6 +225,9 @@ def fingerprint(config: ProductsConfig, data: ProductInputs) -> dict[str, Any]:
     for free in NO_EFFECT:
         dumped["train"].pop(free, None)
     del dumped["shared"]["neighbours"]
+    for later in ("fields", "pairs"):  # runs that were begun before there were these go on
+        if not dumped["shared"][later]:
+            del dumped["shared"][later]
     flat = {f"{section}.{key}": value for section, values in dumped.items() for key, value in values.items()}
     flat |= {f"targets.{name}": target.model_dump(mode="json") for name, target in config.asked.items()}
     return {**flat, "data": data.digest}
@@ -189,7 +236,11 @@ def fingerprint(config: ProductsConfig, data: ProductInputs) -> dict[str, Any]:
 def _looked_through(data: ProductData) -> tuple[tuple[float, ...], tuple[float, ...], str]:
     """Mean and deviation of the training pixels, and a digest of all that is learned from: one pass."""
     digest = hashlib.sha256()
-    for array in (data.places, data.words, data.values, data.numbers, data.keys, *data.labels.values()):
+    contrasted = [array for field in data.fields for array in field]
+    if data.pair_weights is not None:
+        contrasted.append(data.pair_weights)
+    labels = data.labels.values()
+    for array in (data.places, data.words, data.values, data.numbers, data.keys, *labels, *contrasted):
         digest.update(np.ascontiguousarray(array).tobytes())
 
     def chunks() -> Iterator[UInt8[ndarray, "_ _ _ _"]]:

@@ -1,6 +1,6 @@
 """What a batch of products costs: every target from every subset of the modalities, and pictures with titles.
 
-B: products of a batch, E: dimensions of the shared space, K: classes.
+B: products of a batch, E: dimensions of the shared space, F: fields of a text, K: classes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from shelfwise.nn.contrastive import (
     chunked_contrastive_loss,
     chunked_sigmoid_loss,
     gradient_cached,
+    weighted_fields,
 )
 from shelfwise.nn.fusion import Encoded
 from shelfwise.nn.heads import PathHead, multi_loss, path_loss
@@ -49,7 +50,8 @@ class LearnProducts:
         batch = batch.to(run.device)
         asked = self.asked(model)
         # Means over what is known: a part's mean weighs as much as it has rows of the whole's.
-        total = gather(counts(batch, asked)[None]).sum(0).clamp(min=1) / run.ranks.world
+        rows = counts(batch, asked)[None]
+        total = (gather(rows) if asked else rows).sum(0).clamp(min=1) / run.ranks.world
 
         def encode(part: ProductBatch) -> tuple[Tensor, Tensor, Tensor]:
             return self._encode(run, model, part, asked, counts(part, asked) / total)
@@ -67,7 +69,9 @@ class LearnProducts:
             yield loss + contrast(image, text) if contrastive else loss
 
     def asked(self, model: ProductNet) -> list[Subset]:
-        """The subsets of the modalities that every step asks."""
+        """The subsets of the modalities that every step asks about the targets; none without a target."""
+        if not model.finest:
+            return []
         dropping = self.config.fusion.subsets == "dropout"
         return [model.fusion.modalities] if dropping else subsets(model.fusion.modalities)
 
@@ -99,6 +103,8 @@ class LearnProducts:
             loss = loss + self._targets(model, logits, batch, there(some), share) / len(asked)
             if vector is not None:
                 vectors[subset] = vector
+        if batch.fields and model.shared is not None:
+            vectors["text",] = self._by_field(run, model, batch, known)
         for name in ("picture", "text"):
             if (name,) in vectors:
                 continue
@@ -108,6 +114,16 @@ class LearnProducts:
                 with autocast(run.config, run.device):
                     vectors[name,] = model.vectors(only(known, (name,)))
         return vectors["picture",], vectors["text",], loss
+
+    def _by_field(
+        self, run: Run, model: ProductNet, batch: ProductBatch, known: dict[str, Encoded]
+    ) -> Float[Tensor, "B E"]:
+        """Texts' vectors as the weighted means of those of their fields, each read by itself."""
+        with autocast(run.config, run.device):
+            alone = [known | {"text": model.title(*field)} for field in batch.fields]
+            read = [model.vectors(only(parts, ("text",))) for parts in alone]
+        weights = torch.tensor(list(self.config.shared.fields.values()), device=read[0].device)
+        return weighted_fields(torch.stack(read), weights, fields_there(batch))
 
     def _targets(
         self,
@@ -158,17 +174,28 @@ class LearnProducts:
         """Pictures against titles, over the products of all ranks that have both."""
         assert model.temperature is not None
         has = present(batch)
-        both = gather(has["picture"] & has["text"])
+        mine = has["picture"] & has["text"]
+        if batch.fields:
+            mine = mine & fields_there(batch).any(0)
+        both = gather(mine)
         image, text = gather_with_gradient(image)[both], gather_with_gradient(text)[both]
         shared, keys = self.config.shared, gather(batch.keys)[both]
         if not len(keys):
             return image.sum()
         scale = model.temperature()
+        soft, weights = None, None
+        if shared.category:
+            soft = SoftTargets(gather(batch.labels[model.finest][:, -1])[both], shared.category)
+        if batch.pair_weights is not None:
+            weights = gather(batch.pair_weights)[both]
         if shared.loss == "sigmoid":
-            return chunked_sigmoid_loss(image, text, scale, model.temperature.bias, keys, shared.chunk)
-        categories = gather(batch.labels[model.finest][:, -1])[both]
-        soft = SoftTargets(categories, shared.category) if shared.category else None
-        return chunked_contrastive_loss(image, text, scale, keys, shared.chunk, soft=soft)
+            bias = model.temperature.bias
+            return chunked_sigmoid_loss(
+                image, text, scale, bias, keys, shared.chunk, soft=soft, pair_weights=weights
+            )
+        return chunked_contrastive_loss(
+            image, text, scale, keys, shared.chunk, soft=soft, pair_weights=weights
+        )
 
 
 def present(batch: ProductBatch) -> dict[str, Bool[Tensor, "B"]]:
@@ -183,10 +210,17 @@ def present(batch: ProductBatch) -> dict[str, Bool[Tensor, "B"]]:
 
 def counts(batch: ProductBatch, asked: list[Subset]) -> Float[Tensor, "S targets"]:
     """How many products have any modality of each subset and a label of each target."""
+    if not asked:
+        return batch.products.numbers.new_zeros(0, len(batch.labels))
     has = present(batch)
     there = torch.stack([torch.stack([has[name] for name in subset]).any(0) for subset in asked])
     labelled = torch.stack([(labels >= 0).any(1) for labels in batch.labels.values()])
     return there.float() @ labelled.float().T
+
+
+def fields_there(batch: ProductBatch) -> Bool[Tensor, "F B"]:
+    """Which products have which field of the text."""
+    return torch.stack([(words > 0).any(1) for words, _ in batch.fields])
 
 
 def subsets(modalities: Subset) -> list[Subset]:

@@ -34,6 +34,7 @@ from shelfwise.train.package_products import package_products
 from shelfwise.train.precision import compare_products
 from shelfwise.train.product_inputs import ProductInputs, fingerprint, load_product_inputs
 from shelfwise.train.product_objective import LearnProducts
+from shelfwise.train.product_search import FIGURE, can_search, search_score, title_search
 from shelfwise.train.product_start import start_from
 from shelfwise.train.product_validation import (
     answers,
@@ -122,18 +123,22 @@ def _package(
     """Judge the trained network on validation and write `out/bundle`."""
     mixed = mix(net, config, data, lambda: main_score(net, config, data.validation, device))
     figures, temperatures = figures_and_temperatures(net.cpu(), config, data.validation)
+    searched = {}
+    if not net.finest and can_search(data.validation):
+        found = search_score(net, data.validation, torch.device("cpu"), answers)
+        searched = {"search": {FIGURE: found}}
     mean, std = normalisation(net)
     info = BundleInfo(
         name=config.name,
         version="",
         created=now(),
         target=net.finest,
-        classes=tuple(" > ".join(path) for path in data.classes[net.finest].paths),
+        classes=tuple(" > ".join(path) for path in data.classes[net.finest].paths) if net.finest else (),
         source=data.source,
         task="products",
         mean=mean,
         std=std,
-        temperature=temperatures[net.finest][heard(net.fusion.modalities)],
+        temperature=temperatures[net.finest][heard(net.fusion.modalities)] if net.finest else 1.0,
         products=ProductsInfo(
             modalities=net.modalities,
             targets={name: _target(name, config, data, temperatures[name]) for name in data.classes},
@@ -150,6 +155,7 @@ def _package(
             "rows": {"train": len(data.train), "validation": len(data.validation)},
             **({"checkpoints": checkpoints(config)} if config.pretrained else {}),
             **mixed,
+            **searched,
         },
     )
     some = data.validation if len(data.validation) > 1 else data.train
@@ -207,7 +213,7 @@ def _fit(
         run,
         loader,
         LearnProducts(config, adjustments(config, data)),
-        main_validation(config, data.validation),
+        main_validation(config, data.validation) if net.finest else title_search(data.validation, answers),
         folder=out,
         fingerprint=fingerprint(config, data),
         resume=resume,
@@ -243,8 +249,9 @@ def _known_products(net: ProductNet, config: ProductsConfig, data: ProductInputs
         return None
     everything = net.fusion.modalities
     found = answers(net, data.train, torch.device("cpu"), [everything])[everything]
-    labels = data.train.labels[net.finest]
-    finest = np.full(len(labels), -1) if config.asked[net.finest].several else labels[:, -1]
+    finest = np.full(len(data.train), -1)
+    if net.finest and not config.asked[net.finest].several:
+        finest = data.train.labels[net.finest][:, -1]
     return KnownProducts(data.ids, data.titles, finest, found["vectors"])
 
 

@@ -61,7 +61,8 @@ def remember(
             if "picture" in frozen and len(given.pixels):
                 net.picture(given.pixels)
             if "title" in frozen:
-                net.title(given.words, given.pieces)
+                for words, pieces in ((given.words, given.pieces), *batch.to(device).fields):
+                    net.title(words, pieces)
 
 
 def changes(augment: AugmentConfig) -> bool:

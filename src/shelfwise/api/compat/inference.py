@@ -144,7 +144,7 @@ def _outputs(here: Server, name: str) -> dict[str, int | None]:
     else:
         targets = {target: len(classes) for target, classes in card.targets.items()}
     vector = {} if card.vectors is None else {"vector": card.vectors}
-    return {"label": None, **targets, **vector}
+    return {**({"label": None} if targets else {}), **targets, **vector}
 
 
 async def _answers(
@@ -204,8 +204,8 @@ async def _answers(
     scored = await _all(here, scored_one, products)
     bundle = engine.model.bundle
     assert isinstance(bundle, ProductsBundle)
-    main = next(iter(bundle.reading.targets))
-    outputs = {"label": [found.answer.targets[main].labels[-1] for found in scored]}
+    main = next(iter(bundle.reading.targets), None)
+    outputs = {"label": [found.answer.targets[main].labels[-1] for found in scored]} if main else {}
     for target in bundle.reading.targets:
         outputs[target] = np.stack([found.probabilities[target] for found in scored])
     shared = [found.vector for found in scored if found.vector is not None]

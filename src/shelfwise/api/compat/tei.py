@@ -128,7 +128,10 @@ async def _labels(here: Server, name: str, text: str) -> list[tuple[str, float]]
         answer = await engine.answer(Product(id="text", title=text), top=100)
         if answer.status == "failed":
             raise RequestError(422, answer.error or "it says nothing", code=answer.error_kind, field="input")
-        return [(score.label, score.probability) for score in next(iter(answer.targets.values())).top]
+        main = next(iter(answer.targets.values()), None)
+        if main is None:
+            raise RequestError(404, f"the bundle '{name}' has learned no targets", field="model")
+        return [(score.label, score.probability) for score in main.top]
 
 
 def _receipt(request: Request, texts: list[str]) -> dict[str, Any]:
