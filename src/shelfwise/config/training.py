@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,6 +15,7 @@ NO_EFFECT = (
 )
 """Settings of `train` that change no weight: a run may go on, and figures compare, with others. Not every
 task has all of them."""
+_LATER = {"shared": ("fields", "pairs")}
 
 
 class TrainConfig(Section):
@@ -105,3 +106,11 @@ class Root(Section):
         if self.train.patience is not None and self.train.evaluate_every is None:
             raise ValueError("train.patience needs train.evaluate_every")
         return self
+
+
+def without_later(values: dict[str, Any]) -> None:
+    """Drop settings that are unset and came later than others, so that older fingerprints stay."""
+    for section, names in _LATER.items():
+        for name in names:
+            if section in values and not values[section].get(name):
+                values[section].pop(name, None)

@@ -15,7 +15,7 @@ from jaxtyping import Float32, UInt8
 from numpy import ndarray
 
 from shelfwise.config import ProductsConfig, TitleTowerConfig
-from shelfwise.config.training import NO_EFFECT
+from shelfwise.config.training import NO_EFFECT, without_later
 from shelfwise.data.picture_pool import EncodedPool, pictures_of_batches
 from shelfwise.data.product_input import FieldScale, field_scales, number_of, table_input, text_input
 from shelfwise.data.product_labels import classes_of, labels_of
@@ -225,9 +225,7 @@ def fingerprint(config: ProductsConfig, data: ProductInputs) -> dict[str, Any]:
     for free in NO_EFFECT:
         dumped["train"].pop(free, None)
     del dumped["shared"]["neighbours"]
-    for later in ("fields", "pairs"):  # runs that were begun before there were these go on
-        if not dumped["shared"][later]:
-            del dumped["shared"][later]
+    without_later(dumped)
     flat = {f"{section}.{key}": value for section, values in dumped.items() for key, value in values.items()}
     flat |= {f"targets.{name}": target.model_dump(mode="json") for name, target in config.asked.items()}
     return {**flat, "data": data.digest}

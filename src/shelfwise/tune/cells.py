@@ -23,7 +23,7 @@ from typing import Any
 
 from shelfwise.config import AblateConfig, AnyConfig, ReviewsConfig, changed
 from shelfwise.config.ablation import BASELINE
-from shelfwise.config.training import NO_EFFECT
+from shelfwise.config.training import NO_EFFECT, without_later
 from shelfwise.data.picture_files import files_digest
 from shelfwise.errors import ConfigError, DataError
 
@@ -151,6 +151,7 @@ def fingerprint(config: AnyConfig, looked: dict[str, str]) -> str:
     values = config.model_dump(mode="json", exclude={"name", "ablate"})
     for name in NO_EFFECT:
         values["train"].pop(name, None)
+    without_later(values)
     data, split = values["data"], values.get("split", {})
     if pictures := _pictures(config, looked):
         data["pictures"] = pictures
