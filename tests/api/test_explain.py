@@ -30,7 +30,7 @@ def test_all_parts_are_there_and_as_the_bundle_says(
     api: Any, product: dict[str, Any], png: bytes, bundles: dict[str, Path]
 ) -> None:
     found = api.post("/v1/explain", json={"product": product}).json()
-    predictor = ProductPredictor.load(bundles["products"])
+    predictor = ProductPredictor.load(bundles["products"], precision="int8")  # as served
     given = Product(id="product", images=(Picture(data=png),), title="blue dress")
     expected = ServedExplainer(predictor).explain(given)
     assert found["label"] == expected.label

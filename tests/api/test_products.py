@@ -24,7 +24,7 @@ def data(png: bytes) -> str:
 def test_one_product_has_one_answer_in_every_form(
     api: Any, png: bytes, data: str, bundles: dict[str, Path]
 ) -> None:
-    predictor = ProductPredictor.load(bundles["products"])
+    predictor = ProductPredictor.load(bundles["products"], precision="int8")  # as served
     (expected,) = predictor.predict([Product(id="picture", images=(Picture(data=png),))], Path())
     main = next(iter(expected.targets.values()))
     forms = [
