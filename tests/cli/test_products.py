@@ -12,6 +12,9 @@ import pytest
 from pyarrow import parquet
 from small_products import products_config
 
+from shelfwise.cli.said import said
+from shelfwise.schema import LabelScore, TargetAnswer
+
 Run = Callable[..., tuple[int, str, str]]
 PARTS = ("train", "validation", "test")
 
@@ -169,14 +172,14 @@ def test_two_bundles_get_their_paired_differences(
 def test_what_cannot_be_compared_is_one_line(
     run: Run, config: Path, tiny_products_bundle: Path, several_bundle: Path, tiny_bundle: Path
 ) -> None:
-    for other, said in (
+    for other, why in (
         (tiny_bundle, "compare bundles of one task"),
         (several_bundle, "have no target in common: A answers category, colour, B tags"),
         (Path("none"), "bundle 'none' not found"),
     ):
         code, _, err = run("evaluate", tiny_products_bundle, other, config, "--out", "both")
         assert code == 2
-        assert said in err
+        assert why in err
         assert err.count("\n") == 1
 
 
@@ -200,7 +203,7 @@ def test_a_part_without_products_and_several_values_are_told(
     config = several_bundle / "config.json"
     code, out, err = run("evaluate", several_bundle, config, "--out", "tags", "--part", "validation")
     assert code == 0, err
-    assert "F1 of several values at once" in out
+    assert "F1 of several values at once" in " ".join(out.split())
     assert "The bundle has no space that titles and pictures share" in out
     table = tmp_path / "one.csv"
     table.write_text("id,title,image,tags\n1,Fir Red wool bag 7,,bag|red\n", encoding="utf-8")
@@ -254,3 +257,12 @@ def test_pictures_and_titles_alone_go_from_a_table_to_a_search(
     code, _, err = run("train", "shop.toml", "--set", "shared.loss=none", "--out", "none")
     assert code == 2
     assert "there is nothing to learn: name labels in data.columns.labels" in err
+
+
+def test_several_values_are_told_as_such_and_a_path_as_a_path() -> None:
+    top = tuple(LabelScore(label=name, probability=0.5) for name in ("wool", "leather", "silk"))
+    several = TargetAnswer(labels=("wool", "leather"), probabilities=(0.6, 0.5), top=top, several=True)
+    assert said(several) == "wool 60.0%, leather 50.0%; else silk 50.0%"
+    path = TargetAnswer(labels=("Clothes", "Coat"), probabilities=(0.9, 0.5))
+    assert said(path) == "Clothes 90.0% > Coat 50.0%"
+    assert said(TargetAnswer(labels=(), probabilities=(), several=True)) == "none likely"

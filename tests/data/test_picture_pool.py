@@ -152,6 +152,7 @@ def test_an_encoded_pool_holds_no_pixels(table: Path) -> None:
 
 @pytest.mark.parametrize("workers", [0, 1, 4])
 def test_pictures_are_decoded_so_far_ahead_and_no_further(table: Path, workers: int) -> None:
+    before = set(threading.enumerate())
     pool = encoded(rows_of(table, 0))
     pool = EncodedPool(pool.packed, pool.ends, pool.files, pool.preprocessor, threads=workers)
     batches = [np.arange(i, min(i + 5, 24)) for i in range(0, 24, 5)]
@@ -166,16 +167,17 @@ def test_pictures_are_decoded_so_far_ahead_and_no_further(table: Path, workers: 
     for number, (places, pixels) in enumerate(zip(batches, pool.ahead(plan()), strict=True), 1):
         assert np.array_equal(pixels, pool[places])
         assert taken == min(len(batches), number + workers)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("pictures")]
+    assert set(threading.enumerate()) <= before
 
 
 def test_threads_end_where_nobody_asks_any_more(table: Path) -> None:
+    before = set(threading.enumerate())
     pool = rows_of(table, 0).pool
     pixels = pictures_of_batches(pool, [np.arange(9)] * 40)
     assert next(pixels).shape == (9, 80, 60, 3)
-    assert [thread for thread in threading.enumerate() if thread.name.startswith("pictures")]
+    assert [one for one in threading.enumerate() if one not in before and one.name.startswith("pictures")]
     pixels.close()  # type: ignore[attr-defined]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("pictures")]
+    assert set(threading.enumerate()) <= before
 
 
 def test_there_are_never_more_threads_than_asked_for() -> None:

@@ -162,7 +162,8 @@ def by_csv(bundle: Path, shop: Path) -> Answers:
     for row in found:
         row["known"] = row["known"].split("|")
         for name in TARGETS:
-            row[name] = [label for label in row[name].split(" > ") if label]
+            joint = "|" if name == "tags" else " > "
+            row[name] = [label for label in row[name].split(joint) if label]
             row[f"{name}_probability"] = [float(p) for p in row[f"{name}_probability"].split("|") if p]
     return unflattened(found)
 

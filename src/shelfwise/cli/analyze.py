@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shelfwise.cli import app, data_folders
+from shelfwise.cli.said import said
 from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
-    from shelfwise.schema import Review, TargetAnswer
+    from shelfwise.schema import Review
     from shelfwise.schema.serving import Analysis
     from shelfwise.service.models import OpenModel
 
@@ -126,16 +127,16 @@ def _tell(found: Analysis) -> None:
     """What there is to say, on a terminal."""
     lines: list[tuple[str, str]] = []
     if found.category is not None:
-        lines.append(("category", _said(found.category)))
-    lines += [(name, _said(answer)) for name, answer in (found.attributes or {}).items()]
+        lines.append(("category", said(found.category)))
+    lines += [(name, said(answer)) for name, answer in (found.attributes or {}).items()]
     if found.reviews is not None:
         lines += _of_reviews(found)
     lines += [("not told", f"{part}: {why}") for part, why in found.missing.items()]
     lines += [("warning", warning) for warning in found.warnings]
     lines += [("by", f"{by.bundle}, which has learned from {by.domain}") for by in found.by.values()]
     width = max((len(name) for name, _ in lines), default=0)
-    for name, said in lines:
-        print(f"{name:<{width}}  {said}")
+    for name, line in lines:
+        print(f"{name:<{width}}  {line}")
 
 
 def _of_reviews(found: Analysis) -> list[tuple[str, str]]:
@@ -147,18 +148,6 @@ def _of_reviews(found: Analysis) -> list[tuple[str, str]]:
         lines.append(("reviews", f"{summary.reviews:,}, which read like {summary.stars:.1f} stars"))
     for aspect in summary.aspects:
         quotes = [*aspect.praise[:QUOTED], *aspect.blame[:QUOTED]]
-        said = "; ".join(f'"{quote.text}"' for quote in quotes)
-        lines.append((aspect.aspect, f"{aspect.positive} for, {aspect.negative} against: {said}"))
+        words = "; ".join(f'"{quote.text}"' for quote in quotes)
+        lines.append((aspect.aspect, f"{aspect.positive} for, {aspect.negative} against: {words}"))
     return lines
-
-
-def _said(answer: TargetAnswer) -> str:
-    """Labels with their probabilities, and what else it may be."""
-    stated = " > ".join(
-        f"{label} {probability:.1%}"
-        for label, probability in zip(answer.labels, answer.probabilities, strict=True)
-    )
-    others = ", ".join(
-        f"{score.label} {score.probability:.1%}" for score in answer.top if score.label not in answer.labels
-    )
-    return (stated or "none likely") + (f"; else {others}" if others else "")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from shelfwise.cli import data_folders
 from shelfwise.cli.predict import PICTURES, progress, tell_counts
+from shelfwise.cli.said import said
 from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
     from shelfwise.bundle import ProductsBundle
     from shelfwise.predict.onnx_backend import Precision
     from shelfwise.predict.products import ProductPredictor
-    from shelfwise.schema import FieldValue, Product, ProductAnswer, TargetAnswer
+    from shelfwise.schema import FieldValue, Product, ProductAnswer
 
 
 def answer_products(
@@ -132,8 +133,8 @@ def _tell(answer: ProductAnswer) -> None:
         print(f"failed: {answer.error}")
         return
     width = max(map(len, answer.targets), default=0)
-    for name, said in answer.targets.items():
-        print(f"{name:<{width}}  {_said(said)}")
+    for name, target in answer.targets.items():
+        print(f"{name:<{width}}  {said(target)}")
     print(f"from {' and '.join(answer.known)}, by {answer.bundle}")
     for warning in answer.warnings:
         print(f"warning: {warning}")
@@ -152,14 +153,3 @@ def _tell_likeness(predictor: ProductPredictor, product: Product) -> None:
     assert vectors is not None
     for near in nearest_products(bundle, known, vectors[0]):
         print(f"like  {near.id} {near.title} {near.similarity:.2f}")
-
-
-def _said(said: TargetAnswer) -> str:
-    """Labels with their probabilities, and what else it may be."""
-    stated = " > ".join(
-        f"{label} {probability:.1%}"
-        for label, probability in zip(said.labels, said.probabilities, strict=True)
-    )
-    others = [score for score in said.top if score.label not in said.labels[-1:]]
-    then = ", ".join(f"{score.label} {score.probability:.1%}" for score in others)
-    return (stated or "none likely") + (f"; else {then}" if then else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -49,7 +49,9 @@ def predict_products(
     if among is not None:
         targets = (*targets, ASKED)
     columns = columns_of(targets)
-    with replacing(out) as partial, _writer(out.suffix, partial, columns) as write:
+    asked = predictor.bundle.config.asked
+    several = frozenset(columns[name][0] for name in columns if name in asked and asked[name].several)
+    with replacing(out) as partial, _writer(out.suffix, partial, columns, several) as write:
         for rows in product_chunks(read_catalog(config), CHUNK):
             answers = list(_answers(predictor, rows, image_root_of(config), top, among))
             for answer in answers:
@@ -130,11 +132,14 @@ def _row(answer: ProductAnswer, columns: dict[str, tuple[str, str]]) -> Row:
     return row | {name: dumped[name] for name in ENDS}
 
 
-def _writer(suffix: str, path: Path, columns: dict[str, tuple[str, str]]) -> AbstractContextManager[Write]:
-    """What writes rows to a file of that kind."""
+def _writer(
+    suffix: str, path: Path, columns: dict[str, tuple[str, str]], several: frozenset[str]
+) -> AbstractContextManager[Write]:
+    """What writes rows to a file of that kind; `several` are columns of several values at once."""
     names = ["id", "status", *(name for both in columns.values() for name in both), *ENDS]
     if suffix == ".csv":
-        return csv_file(path, names, _cells)
+        paths = {labels for labels, _ in columns.values()} - several
+        return csv_file(path, names, lambda row: _cells(row, paths))
     import pyarrow as pa
 
     kinds = dict.fromkeys(("known", "warnings"), pa.list_(pa.string()))
@@ -143,12 +148,14 @@ def _writer(suffix: str, path: Path, columns: dict[str, tuple[str, str]]) -> Abs
     return parquet_file(path, pa.schema([(name, kinds.get(name, pa.string())) for name in names]))
 
 
-def _cells(row: Row) -> Row:
+def _cells(row: Row, paths: Set[str]) -> Row:
     """Paths joined by ` > `, all other lists by `|`."""
-    joined = {name: _joined(name, value) for name, value in row.items() if isinstance(value, list | tuple)}
-    return row | joined
+    return row | {
+        name: _joined(value, " > " if name in paths else "|")
+        for name, value in row.items()
+        if isinstance(value, list | tuple)
+    }
 
 
-def _joined(name: str, values: Sequence[object]) -> str:
-    joint = "|" if name in ENDS or name.endswith("_probability") else " > "
+def _joined(values: Sequence[object], joint: str) -> str:
     return joint.join(f"{item:.6g}" if isinstance(item, float) else str(item) for item in values)

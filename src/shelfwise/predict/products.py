@@ -290,6 +290,7 @@ class ProductPredictor:
                 labels=tuple(target.paths[k][-1] for k in stated),
                 probabilities=tuple(min(1.0, float(probabilities[k])) for k in stated),
                 top=best,
+                several=True,
             )
         tree, leaf = self._trees[name], int(order[0])
         sums = tuple(

@@ -101,6 +101,8 @@ class TargetAnswer(Frozen):
     """Of each of `labels`, calibrated; a coarser level's is the sum of its finer ones'."""
     top: tuple[LabelScore, ...] = ()
     """The best of the finest classes, the best one first."""
+    several: bool = False
+    """Whether `labels` are several values at once, no path."""
 
 
 class ProductAnswer(Frozen):
