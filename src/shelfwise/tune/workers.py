@@ -41,11 +41,16 @@ def work_together(
     told = {trial.number for trial in study.tried() if trial.state != "running"}
     running: list[BaseProcess] = []
     deaths = 0
+    # Noted, and looked for in every turn: an exception might come where a library swallows it.
+    interrupts: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
     try:
         for _ in range(workers):
             start()
         while running:
             wait([process.sentinel for process in running], timeout=POLL_S)
+            if interrupts:
+                raise InterruptedRunError("interrupted")
             ended = [process for process in running if process.exitcode is not None]
             running = [process for process in running if process.exitcode is None]
             for trial in study.tried():
@@ -63,9 +68,10 @@ def work_together(
                 )
             for _ in range(killed):
                 start()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # while a worker was started
         raise InterruptedRunError("interrupted") from None
     finally:
+        signal.signal(signal.SIGINT, before)
         stop.set()
         _join(running)
 
