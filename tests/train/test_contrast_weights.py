@@ -11,16 +11,13 @@ import numpy as np
 import pytest
 import torch
 from drawn import draw_catalog
+from product_gradients import gradients_of
 from small_products import products_config
 from torch import Tensor
 
 from shelfwise.config import ProductsConfig
 from shelfwise.errors import ConfigError
-from shelfwise.nn.product_loader import ProductLoader
-from shelfwise.nn.product_net import ProductNet
-from shelfwise.train.loop import Run
 from shelfwise.train.product_inputs import ProductInputs, fingerprint, load_product_inputs
-from shelfwise.train.product_objective import LearnProducts
 from shelfwise.train.products import train_products
 
 GENTLE = {"title": {"hide": 0.0}, "train": {"precision": "fp32"}}
@@ -58,23 +55,6 @@ def configured(shop: Path, *, described: bool = True, **sections: Any) -> Produc
     return products_config(shop, **values)
 
 
-def cost(config: ProductsConfig) -> tuple[float, dict[str, Tensor]]:
-    """The loss of a batch, in as many parts as configured, and all gradients."""
-    inputs = load_product_inputs(config)
-    torch.manual_seed(0)
-    net = ProductNet(config, inputs.classes, inputs.mean, inputs.std)
-    for stage in net.picture.stages:  # batch norm sees micro-batches
-        stage.norms = torch.nn.ModuleList(torch.nn.Identity() for _ in stage.norms)
-    net.picture.stem_norm = torch.nn.Identity()
-    run = Run(net, config.train, torch.device("cpu"))
-    batch = next(ProductLoader(inputs.train, 32, seed=0).batches(0))
-    total = 0.0
-    for loss in LearnProducts(config, {})(run, batch, torch.Generator()):
-        loss.backward()
-        total += loss.item()
-    return total, {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
-
-
 def assert_alike(found: tuple[float, dict[str, Tensor]], expected: tuple[float, dict[str, Tensor]]) -> None:
     assert found[0] == pytest.approx(expected[0], abs=1e-4)
     assert found[1].keys() == expected[1].keys()
@@ -84,23 +64,26 @@ def assert_alike(found: tuple[float, dict[str, Tensor]], expected: tuple[float, 
 
 @pytest.mark.parametrize("loss", ["infonce", "sigmoid"])
 def test_a_single_field_and_equal_pairs_are_the_plain_loss(shop: Path, loss: str) -> None:
-    plain = cost(configured(shop, described=False, shared={"loss": loss}))
+    plain = gradients_of(configured(shop, described=False, shared={"loss": loss}))
     weighted = {"loss": loss, "fields": {"title": 3.0}, "pairs": "even"}
-    assert_alike(cost(configured(shop, described=False, shared=weighted)), plain)
+    assert_alike(gradients_of(configured(shop, described=False, shared=weighted)), plain)
 
 
 @pytest.mark.parametrize("loss", ["infonce", "sigmoid"])
 def test_weighted_micro_batches_have_the_gradients_of_the_whole_batch(shop: Path, loss: str) -> None:
     shared = WEIGHTED | {"loss": loss, "category": 0.2, "chunk": 7}
-    whole = cost(configured(shop, shared=shared | {"chunk": 1024}))
-    assert_alike(cost(configured(shop, shared=shared, train={"accumulate": 4})), whole)
+    whole = gradients_of(configured(shop, shared=shared | {"chunk": 1024}))
+    assert_alike(gradients_of(configured(shop, shared=shared, train={"accumulate": 4})), whole)
 
 
 @pytest.mark.parametrize(
     "changed", [{"fields": {"title": 0.3, "description": 0.7}}, {"fields": {}}, {"pairs": None}]
 )
 def test_every_weight_counts(shop: Path, changed: dict[str, Any]) -> None:
-    ours, others = cost(configured(shop, shared=WEIGHTED)), cost(configured(shop, shared=WEIGHTED | changed))
+    ours, others = (
+        gradients_of(configured(shop, shared=WEIGHTED)),
+        gradients_of(configured(shop, shared=WEIGHTED | changed)),
+    )
     assert ours[0] != pytest.approx(others[0], abs=1e-5)
 
 

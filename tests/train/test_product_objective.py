@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from product_gradients import gradients_of
 from small_products import products_config
 from torch import Tensor
 
@@ -75,7 +76,6 @@ def test_chunks_do_not_change_the_cost(products_table: Path, inputs: ProductInpu
 
 @pytest.mark.parametrize("subsets", ["all", "dropout"])
 def test_micro_batches_have_the_gradients_of_the_whole_batch(subsets: str, products_table: Path) -> None:
-    # Without batch norm, whose statistics are those of a micro-batch, and without chance.
     def gradients(accumulate: int) -> tuple[float, dict[str, Tensor]]:
         config = products_config(
             products_table,
@@ -83,19 +83,7 @@ def test_micro_batches_have_the_gradients_of_the_whole_batch(subsets: str, produ
             title={"hide": 0.0},
             fusion={"subsets": subsets, "dropout": 0.0},
         )
-        inputs = load_product_inputs(config)
-        torch.manual_seed(0)
-        net = ProductNet(config, inputs.classes, inputs.mean, inputs.std)
-        for stage in net.picture.stages:
-            stage.norms = torch.nn.ModuleList(torch.nn.Identity() for _ in stage.norms)
-        net.picture.stem_norm = torch.nn.Identity()
-        run = Run(net, config.train, torch.device("cpu"))
-        batch = next(ProductLoader(inputs.train, 32, seed=0).batches(0))
-        total = 0.0
-        for loss in LearnProducts(config, {})(run, batch, torch.Generator()):
-            loss.backward()
-            total += loss.item()
-        return total, {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
+        return gradients_of(config)
 
     (whole, expected), (parts, found) = gradients(1), gradients(4)
     assert parts == pytest.approx(whole, abs=1e-4)

@@ -5,8 +5,6 @@ N products, E dimensions of the shared space.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from jaxtyping import Bool
@@ -17,14 +15,12 @@ from shelfwise.nn.product_loader import ProductData
 from shelfwise.nn.product_net import ProductNet
 from shelfwise.train.fit import Validation, evaluating
 from shelfwise.train.loop import Run
-from shelfwise.train.product_objective import Subset
+from shelfwise.train.product_validation import answers
 
 FIGURE = "mrr"
-Ask = Callable[[ProductNet, ProductData, torch.device, list[Subset]], dict[Subset, dict[str, ndarray]]]
-"""What a network says of products from each subset; under `vectors` unit vectors [N, E]."""
 
 
-def title_search(data: ProductData, ask: Ask) -> Validation | None:
+def title_search(data: ProductData) -> Validation | None:
     """The score of a run as it goes; None where there are no two families to tell apart."""
     if not can_search(data):
         return None
@@ -32,15 +28,15 @@ def title_search(data: ProductData, ask: Ask) -> Validation | None:
     def score(run: Run) -> float:
         with evaluating(run) as model:
             assert isinstance(model, ProductNet)
-            return search_score(model, data, run.device, ask)
+            return search_score(model, data, run.device)
 
     return Validation(FIGURE, score)
 
 
-def search_score(net: ProductNet, data: ProductData, device: torch.device, ask: Ask) -> float:
+def search_score(net: ProductNet, data: ProductData, device: torch.device) -> float:
     """Mean reciprocal rank of the first picture of a title's family, among those of all pairs."""
     both = _paired(data)
-    said = ask(net, data, device, [("picture",), ("text",)])
+    said = answers(net, data, device, [("picture",), ("text",)])
     pictures, titles = (said[name,]["vectors"][both] for name in ("picture", "text"))
     keys = data.keys[both]
     return float(reciprocal_rank(first_relevant_rank(titles, pictures, keys, keys)).mean())

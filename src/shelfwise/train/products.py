@@ -125,7 +125,7 @@ def _package(
     figures, temperatures = figures_and_temperatures(net.cpu(), config, data.validation)
     searched = {}
     if not net.finest and can_search(data.validation):
-        found = search_score(net, data.validation, torch.device("cpu"), answers)
+        found = search_score(net, data.validation, torch.device("cpu"))
         searched = {"search": {FIGURE: found}}
     mean, std = normalisation(net)
     info = BundleInfo(
@@ -213,7 +213,7 @@ def _fit(
         run,
         loader,
         LearnProducts(config, adjustments(config, data)),
-        main_validation(config, data.validation) if net.finest else title_search(data.validation, answers),
+        main_validation(config, data.validation) if net.finest else title_search(data.validation),
         folder=out,
         fingerprint=fingerprint(config, data),
         resume=resume,
