@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from shelfwise.schema import TargetAnswer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shelfwise.schema import TargetAnswer
 
 
 def said(answer: TargetAnswer) -> str:
