@@ -94,6 +94,9 @@ def test_a_product_is_told_by_picture_title_or_both(
     Path("broken.png").write_bytes(b"no picture")
     code, out, _ = run("predict", tiny_products_bundle, "broken.png")
     assert (code, out.startswith("failed: ")) == (1, True)
+    code, out, _ = run("predict", tiny_products_bundle, "broken.png", "--title", "Fir Blue wool bag 7")
+    assert code == 0
+    assert "warning: picture_skipped: is not a picture in a known format" in out
 
 
 def test_a_catalogue_is_answered_row_by_row(

@@ -143,6 +143,14 @@ def test_two_columns_that_would_have_one_key_have_two(tmp_path: Path) -> None:
     assert {"base_colour", "base_colour_2"} <= set(config.asked)
 
 
+def test_no_target_is_called_as_answers_call_something_else(tmp_path: Path) -> None:
+    table = shop_table(tmp_path)
+    table.write_text(table.read_text(encoding="utf-8").replace("Colour", "Vectors", 1), encoding="utf-8")
+    config = written(table)
+    assert config.data.columns.labels["vectors_2"] == "Vectors"
+    assert "vectors_2" in config.asked
+
+
 def test_lists_joined_by_another_sign_than_the_pictures_are_left_out(tmp_path: Path) -> None:
     table = shop_table(tmp_path)
     text = table.read_text(encoding="utf-8").replace("|", ";")

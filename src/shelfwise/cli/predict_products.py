@@ -67,7 +67,7 @@ def answer_products(
     if as_json:
         print(answer.model_dump_json())
     else:
-        _tell(answer)
+        _tell(answer, predictor.read_one(product).bad if answer.warnings else None)
         if answer.status == "ok" and not bundle.reading.targets:
             _tell_likeness(predictor, product)
     return int(answer.status == "failed")
@@ -127,8 +127,8 @@ def one_product(
     return Product(id=id, images=images, title=title or None, fields=fields)
 
 
-def _tell(answer: ProductAnswer) -> None:
-    """The answer on a terminal."""
+def _tell(answer: ProductAnswer, bad: tuple[str, str] | None) -> None:
+    """The answer on a terminal; `bad` is kind and reason of the first picture that cannot be used."""
     if answer.status == "failed":
         print(f"failed: {answer.error}")
         return
@@ -137,7 +137,8 @@ def _tell(answer: ProductAnswer) -> None:
         print(f"{name:<{width}}  {said(target)}")
     print(f"from {' and '.join(answer.known)}, by {answer.bundle}")
     for warning in answer.warnings:
-        print(f"warning: {warning}")
+        why = f": {bad[1]}" if bad and warning == "picture_skipped" else ""
+        print(f"warning: {warning}{why}")
 
 
 def _tell_likeness(predictor: ProductPredictor, product: Product) -> None:

@@ -18,6 +18,7 @@ from shelfwise.config.pictures import (
     UnlikeConfig,
 )
 from shelfwise.config.products import (
+    TAKEN_TARGETS,
     FusionConfig,
     PictureTowerConfig,
     PretrainedConfig,
@@ -70,6 +71,7 @@ from shelfwise.config.writing import (
 )
 
 __all__ = [
+    "TAKEN_TARGETS",
     "AblateConfig",
     "AnyConfig",
     "AspectsConfig",

@@ -19,6 +19,9 @@ from shelfwise.config.pictures import (
 from shelfwise.config.section import Section
 from shelfwise.config.training import Root, TrainConfig
 
+TAKEN_TARGETS = ("vectors", "asked")
+"""What no target may be called: answers use these names for something else."""
+
 
 class TargetConfig(Section):
     """One thing to be said of a product: a category path, an attribute, or several values at once."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from shelfwise.config import CatalogConfig, ColumnMap, PreprocessConfig
+from shelfwise.config import TAKEN_TARGETS, CatalogConfig, ColumnMap, PreprocessConfig
 from shelfwise.data.cells import product_of
 from shelfwise.data.inspect import ColumnSummary, Inspection, inspect_file
 from shelfwise.data.pictures import DecodedPicture
@@ -262,12 +262,12 @@ def _bare(name: str) -> str:
 
 
 def keys_of(found: Inspection) -> dict[str, str]:
-    """Column to key: its name in snake case, with a number where an earlier column has that."""
+    """Column to key: its name in snake case, with a number where that is taken."""
     keys: dict[str, str] = {}
     for column in found.columns:
         key = name = snake(column.name)
         number = 1
-        while key in keys.values():
+        while key in keys.values() or key in TAKEN_TARGETS:
             number += 1
             key = f"{name}_{number}"
         keys[column.name] = key

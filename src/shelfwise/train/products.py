@@ -17,7 +17,7 @@ from torch import Tensor
 from shelfwise.bundle import BundleInfo, ProductsBundle, ProductsInfo, TargetInfo, now, open_bundle
 from shelfwise.bundle.info import heard
 from shelfwise.bundle.neighbours import KnownProducts
-from shelfwise.config import ProductsConfig
+from shelfwise.config import TAKEN_TARGETS, ProductsConfig
 from shelfwise.data.prompts import Templates
 from shelfwise.data.taxonomy import balanced_rows
 from shelfwise.errors import ConfigError
@@ -26,7 +26,6 @@ from shelfwise.nn.heads import logit_adjustment
 from shelfwise.nn.product_loader import ProductData, ProductLoader
 from shelfwise.nn.product_net import ProductNet
 from shelfwise.nn.ranks import Ranks, join
-from shelfwise.predict.products import ASKED
 from shelfwise.train.allocator import keep_freed_memory
 from shelfwise.train.fit import Fitted, Watch, fit, load_weights, training_cost
 from shelfwise.train.loop import Run
@@ -96,7 +95,7 @@ def train_products(
 
 def _refuse_untrainable(config: ProductsConfig) -> None:
     """ConfigError for what no bundle should have; those of before that do are still read."""
-    for name in ("vectors", ASKED):
+    for name in TAKEN_TARGETS:
         if name in config.asked:
             raise ConfigError(
                 f"target '{name}': answers use this name for something else; call the target otherwise in "
