@@ -21,7 +21,7 @@ from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
-from shelfwise.config import AblateConfig, AnyConfig, ReviewsConfig, changed
+from shelfwise.config import AblateConfig, AnyConfig, ProductsConfig, ReviewsConfig, changed
 from shelfwise.config.ablation import BASELINE
 from shelfwise.config.training import NO_EFFECT, without_later
 from shelfwise.data.picture_files import files_digest
@@ -101,6 +101,10 @@ def plan(config: AnyConfig, ablation: AblateConfig, *, where: str, only: Sequenc
     and switch. DataError where the data's files are not there."""
     if isinstance(config, ReviewsConfig):
         raise ConfigError(f"config '{where}': reviews cannot be ablated; pictures and products can")
+    if isinstance(config, ProductsConfig) and all(target.several for target in config.asked.values()):
+        raise ConfigError(
+            f"config '{where}': no target has one value a product, so that nothing can be compared"
+        )
     if not ablation.groups:
         raise ConfigError(
             f"config '{where}': there is no [ablate.groups] with switches; see docs/ablations.md"
