@@ -56,7 +56,7 @@ from shelfwise.predict.torch_products import load_product_net
 from shelfwise.schema import Product
 
 ROOT = Path(__file__).resolve().parent.parent
-CATALOG = ROOT / "runs" / "bench" / "products-0" / "bundle"
+CATALOG = ROOT / "runs" / "bench" / "catalog-0" / "bundle"
 DEMO = ROOT / "results" / "demo" / "bundle"
 CURVES = ("deletion", "insertion", "insertion_from_blurred")
 """From the picture to a blank one, and from a blank or a blurred one to the picture."""
