@@ -1,4 +1,4 @@
-"""The tables of README and docs/ablations.md, from `results/bench/*.json`; `--check` fails on stale ones.
+"""The tables of README, docs/ablations.md and docs/explain.md, from `results/bench/*.json`; `--check` fails on stale ones.
 
     python benchmarks/tables.py [--check]
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from figure import Figure
+from tables_explanations import EXPLANATIONS
 from tables_serving import INT8, SEARCH, SERVING
 
 from shelfwise.tune.ablation_table import markdown
@@ -24,12 +25,13 @@ ROOT = Path(__file__).resolve().parent.parent
 BENCH = ROOT / "results" / "bench"
 README = ROOT / "README.md"
 ABLATIONS = ROOT / "docs" / "ablations.md"
+EXPLAIN = ROOT / "docs" / "explain.md"
 MARKED = re.compile(r"(<!-- table:(?P<name>[\w-]+) -->\n).*?(<!-- /table -->)", re.DOTALL)
 
 
 RECIPES = ("reviews-minilm-taught", "reviews-minilm", "reviews-distilled", "reviews")
 """Shipped configurations for reviews."""
-PLACE = re.compile(r"{(?P<path>[\w.@%-]+):(?P<form>[^}]*)}")
+PLACE = re.compile(r"{(?P<path>[\w.@% -]+):(?P<form>[^}]*)}")
 
 
 def _recipe(name: str) -> Figure:
@@ -287,6 +289,7 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
             "{reviews_speed.pipeline.int8_over_pipeline:.1f}x",
         ),
     ),
+    "explanations": EXPLANATIONS,
     "serving": SERVING,
     "search": SEARCH,
 }
@@ -362,8 +365,8 @@ def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def main() -> None:
-    """Fill the tables of both pages, or check them."""
-    for page in (README, ABLATIONS):
+    """Fill the tables of all pages, or check them."""
+    for page in (README, ABLATIONS, EXPLAIN):
         text = page.read_text(encoding="utf-8")
         filled = fill(text)
         if filled == text:
