@@ -1,4 +1,4 @@
-"""The tables of README, docs/ablations.md and docs/explain.md, from `results/bench/*.json`; `--check` fails on stale ones.
+"""The tables of README and docs, from `results/bench/*.json`; `--check` fails on stale ones.
 
     python benchmarks/tables.py [--check]
 
