@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from figure import Figure
 
 _PICTURES = "explanations.pictures.methods"
@@ -10,26 +12,22 @@ _METHODS = {
     "Grad-CAM": "Grad-CAM",
     "occlusion": "occlusion by windows",
 }
-_CURVES = {
-    "deletion": "deletion {place}",
-    "insertion": "insertion {place}",
-    "insertion_from_blurred": "from blurred {place}",
-}
+_CURVES = {"deletion": "deletion", "insertion": "insertion", "insertion_from_blurred": "from blurred"}
+_OF_WORDS = ("deletion", "insertion")
 
 
-def _areas(place: str) -> str:
-    """The area under each curve of one order of pixels."""
-    return ", ".join(words.format(place=f"{{{place}.{curve}.value:.3f}}") for curve, words in _CURVES.items())
+def _areas(place: str, curves: Iterable[str] = _CURVES) -> str:
+    """The area under each curve of one order of pixels or words."""
+    return ", ".join(f"{_CURVES[curve]} {{{place}.{curve}.value:.3f}}" for curve in curves)
 
 
-def _beyond(place: str, other: str) -> str:
+def _beyond(place: str, other: str, curves: Iterable[str] = _CURVES) -> str:
     """How far each curve's area lies from another order's, with its interval."""
-    found = []
-    for curve, words in _CURVES.items():
-        minus = f"{place}.{curve}.minus_{other}"
-        difference = f"{{{minus}.value:+.3f}} ({{{minus}.ci95.0:+.3f}} to {{{minus}.ci95.1:+.3f}})"
-        found.append(words.format(place=difference))
-    return ", ".join(found)
+    minus = {curve: f"{place}.{curve}.minus_{other}" for curve in curves}
+    return ", ".join(
+        f"{_CURVES[curve]} {{{at}.value:+.3f}} ({{{at}.ci95.0:+.3f}} to {{{at}.ci95.1:+.3f}})"
+        for curve, at in minus.items()
+    )
 
 
 def _method(name: str, what: str) -> tuple[Figure, Figure]:
@@ -45,15 +43,11 @@ def _method(name: str, what: str) -> tuple[Figure, Figure]:
 
 
 def _words() -> Figure:
-    place, curves = "explanations.words.methods.words left out", ("deletion", "insertion")
-    areas = ", ".join(f"{curve} {{{place}.{curve}.value:.3f}}" for curve in curves)
-    minus = ", ".join(
-        f"{{{place}.{curve}.minus_random.value:+.3f}} ({{{place}.{curve}.minus_random.ci95.0:+.3f}} to "
-        f"{{{place}.{curve}.minus_random.ci95.1:+.3f}})"
-        for curve in curves
-    )
+    place = "explanations.words.methods.words left out"
     return Figure(
-        "words left out, on {explanations.words.count:d} titles", areas, f"minus a random order: {minus}"
+        "words left out, on {explanations.words.count:d} titles",
+        _areas(place, _OF_WORDS),
+        f"minus a random order: {_beyond(place, 'random', _OF_WORDS)}",
     )
 
 
