@@ -14,6 +14,7 @@ DEMO := results/demo
 PORT ?= 8000
 UI_PORT ?= 8501
 BENCHMARKS := help loader $(if $(SHELFWISE_DATA),families) cost_to_accuracy zero_shot train
+SEARCH = "search.py --lance $(and $(SHELFWISE_DATA),$(HAS_TEXT),--minilm)"
 SEARCH_MILLION = $(shell $(BIN)/python -c 'import importlib.util as i; print(i.find_spec("faiss") and "search_million.py" or "")')
 SHIPPED = $(and $(wildcard src/shelfwise/bundles/pictures),$(wildcard runs/default/pictures/bundle),int8.py)
 PRODUCT_BENCHMARKS = $(and $(SHELFWISE_DATA),"products.py --part test --singles")
@@ -68,5 +69,5 @@ fix: $(STAMP)
 
 bench: $(STAMP)
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
-	for run in $(SHIPPED) $(PRODUCT_BENCHMARKS) $(REVIEW_BENCHMARKS) search.py $(SEARCH_MILLION) $(SERVE_BENCHMARKS); do $(BIN)/python benchmarks/$$run || exit 1; done
+	for run in $(SHIPPED) $(PRODUCT_BENCHMARKS) $(REVIEW_BENCHMARKS) $(SEARCH) $(SEARCH_MILLION) $(SERVE_BENCHMARKS); do $(BIN)/python benchmarks/$$run || exit 1; done
 	$(BIN)/python benchmarks/tables.py

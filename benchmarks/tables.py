@@ -302,7 +302,21 @@ def render(name: str, folder: Path = BENCH) -> str:
     rows = [row for figure in FIGURES[name] if (row := _row(figure, folder)) is not None]
     if not rows:
         return "*Not measured yet: run `make bench`.*\n"
-    return _markdown(("what", "measured", "to compare", "from"), rows)
+    return _markdown(("what", "measured", "to compare", "from"), rows) + _machines(rows, folder)
+
+
+def _machines(rows: Sequence[Sequence[str]], folder: Path) -> str:
+    """On which processors the rows were measured: times of two do not compare."""
+    files: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name.strip("`") for row in rows for name in row[-1].split(", ")):
+        cpu = look_up(f"{name.removesuffix('.json')}.environment.cpu", folder)
+        if cpu is not None:
+            files.setdefault(" ".join(cpu.replace("(R)", "").split()), []).append(f"`{name}`")
+    if not files:
+        return ""
+    several = len(files) > 1
+    said = (f"{cpu} ({', '.join(names)})" if several else cpu for cpu, names in files.items())
+    return f"\nMeasured on: {'; '.join(said)}.\n"
 
 
 def _ablation(name: str, folder: Path) -> str:

@@ -16,14 +16,16 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from shelfwise import config
+from shelfwise.config.serving import ServeConfig
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "config.md"
 HEAD = """# Configuration
 
 What `shelfwise train CONFIG` takes: a TOML or JSON file with the tables below, every key optional. On
 the command line `--set train.lr=0.03` goes on top. Unknown keys are refused by name. Relative paths,
-a checkpoint's too, are taken from the file's own folder where they exist there. Ready files are in
-`configs/`; `shelfwise data inspect` writes one for a table of yours. This page is made by
+a checkpoint's too, are looked for in the file's own folder, then in the one that the environment variable
+`SHELFWISE_DATA` names, then in the working directory. Ready files are in `configs/`; `shelfwise data inspect`
+writes one for a table of yours. The last part is what `shelfwise serve --config` takes. This page is made by
 `scripts/config_reference.py`.
 """
 
@@ -36,7 +38,9 @@ def reference() -> str:
     pictures = "".join(_sections(config.Config, "", texts))
     reviews = "".join(_sections(config.ReviewsConfig, "", texts))
     products = "".join(_sections(config.ProductsConfig, "", texts))
-    return f"{HEAD}\n# Pictures\n{pictures}\n# Reviews\n{reviews}\n# Products\n{products}"
+    serving = "".join(_sections(ServeConfig, "serve", texts))
+    parts = {"Pictures": pictures, "Reviews": reviews, "Products": products, "Serving": serving}
+    return "\n".join([HEAD, *(f"# {name}\n{text}" for name, text in parts.items())])
 
 
 def docstrings(source: str) -> dict[tuple[str, str], str]:
@@ -66,6 +70,9 @@ def _sections(
             inner += _other_defaults(kind, below, texts) or _sections(kind, below, texts, value)
             continue
         rows.append(_row(model, name, value, texts))
+        named = get_args(kind)[1] if get_origin(kind) is dict else None
+        if isinstance(named, type) and issubclass(named, BaseModel):
+            inner += _sections(named, f"{path}.{name}.NAME".lstrip("."), texts)
     intro = " ".join(texts[model.__name__, ""].split())
     return [f"\n## {title}\n\n{intro}\n\n{_table(rows)}", *inner]
 

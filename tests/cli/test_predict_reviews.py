@@ -115,7 +115,7 @@ def test_what_a_user_can_mend_is_one_line_and_exit_code_2(
         ((bundle, "reviews.csv", "--out", "reviews.csv"), "is the reviews file itself"),
         ((bundle, "nowhere.csv", "--out", "a.csv"), "nowhere.csv"),
         ((tiny_bundle, "--text", "good"), "is a pictures bundle: --text is for reviews bundles"),
-        ((tiny_bundle, "--title", "good"), "is a pictures bundle: --title is for reviews bundles"),
+        ((tiny_bundle, "--title", "good"), "--title is for products and reviews bundles"),
         ((tiny_bundle,), "is a pictures bundle: name pictures"),
     ):
         code, out, err = run("predict", *arguments)

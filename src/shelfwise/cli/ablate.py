@@ -43,7 +43,7 @@ def ablate(
         bool, typer.Option("--list", help="Show the cells and which are done; train none.")
     ] = False,
     max_errors: Annotated[
-        int, typer.Option(min=0, help="Unusable rows of the catalogue to train without, else exit code 1.")
+        int, typer.Option(min=0, help="Unusable rows to train without; more end with exit code 1.")
     ] = 0,
 ) -> None:
     """Train with one thing changed at a time.

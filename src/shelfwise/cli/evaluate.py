@@ -47,7 +47,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of the resampling.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all when left out.")] = None,
     max_errors: Annotated[
-        int, typer.Option(min=0, help="Rows that cannot be read to put up with before exit code 1.")
+        int, typer.Option(min=0, help="Unreadable rows to tolerate; more end with exit code 1.")
     ] = 0,
     baselines: Annotated[
         bool, typer.Option(help="Of reviews: show majority and TF-IDF, fitted on the training part, beside.")

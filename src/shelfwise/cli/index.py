@@ -33,7 +33,7 @@ def index(
         float, typer.Option(min=0, max=1, help="Cosine from which products are near duplicates.")
     ] = 0.98,
     max_errors: Annotated[
-        int, typer.Option(min=0, help="Failed rows to put up with before exit code 1.")
+        int, typer.Option(min=0, help="Failed rows to tolerate; more end with exit code 1.")
     ] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all when left out.")] = None,
 ) -> None:

@@ -42,12 +42,12 @@ def predict(
         Path | None, typer.Option(help="Write a file's answers to this .parquet or .csv file.")
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")] = False,
-    top: Annotated[int, typer.Option(min=1, help="Pictures: how many labels to show.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="Answers to show to each question.")] = 3,
     int8: Annotated[
         bool, typer.Option("--int8", help="Use the 8-bit networks, which are faster and about as good.")
     ] = False,
     max_errors: Annotated[
-        int, typer.Option(min=0, help="Failed rows to put up with before exit code 1.")
+        int, typer.Option(min=0, help="Failed rows to tolerate; more end with exit code 1.")
     ] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all when left out.")] = None,
 ) -> None:
@@ -113,9 +113,9 @@ def predict(
 
 def _refuse_review_options(bundle: Path, text: str | None, title: str | None, files: list[str]) -> None:
     """DataError where a pictures bundle is asked what only a reviews bundle can answer, or nothing."""
-    for name, given in (("--text", text), ("--title", title)):
+    for name, given, others in (("--text", text, "reviews"), ("--title", title, "products and reviews")):
         if given is not None:
-            raise DataError(f"'{bundle}' is a pictures bundle: {name} is for reviews bundles")
+            raise DataError(f"'{bundle}' is a pictures bundle: {name} is for {others} bundles")
     if not files:
         raise DataError(f"'{bundle}' is a pictures bundle: name pictures, or a catalogue and --out")
 

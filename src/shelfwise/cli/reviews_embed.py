@@ -69,7 +69,7 @@ def reviews_embed(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace vectors of this name.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all when left out.")] = None,
     max_errors: Annotated[
-        int, typer.Option(min=0, help="Rows that cannot be read to put up with before exit code 1.")
+        int, typer.Option(min=0, help="Unreadable rows to tolerate; more end with exit code 1.")
     ] = 0,
 ) -> None:
     """Turn reviews into vectors.

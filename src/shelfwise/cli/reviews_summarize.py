@@ -27,7 +27,7 @@ def reviews_summarize(
         typer.Option(help="Folder for report.html, summary.json, products.parquet and reviews.parquet."),
     ],
     min_mentions: Annotated[
-        int, typer.Option(min=1, help="Of fewer mentions of an aspect no share is told.")
+        int, typer.Option(min=1, help="Show no share of an aspect with fewer mentions.")
     ] = 5,
     json_: Annotated[
         bool, typer.Option("--json", help="Print the whole catalogue's summary as JSON, not as a table.")
@@ -36,7 +36,7 @@ def reviews_summarize(
         bool, typer.Option("--int8", help="Use the 8-bit networks, about twice as fast.")
     ] = False,
     max_errors: Annotated[
-        int, typer.Option(min=0, help="Failed rows to put up with before exit code 1.")
+        int, typer.Option(min=0, help="Failed rows to tolerate; more end with exit code 1.")
     ] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; all when left out.")] = None,
 ) -> None:

@@ -27,7 +27,7 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
     max_errors: Annotated[
-        int, typer.Option(min=0, help="Unusable rows of the catalogue to train without, else exit code 1.")
+        int, typer.Option(min=0, help="Unusable rows to train without; more end with exit code 1.")
     ] = 0,
     init_from: Annotated[Path | None, typer.Option(help="Bundle to start the weights from.")] = None,
 ) -> None:

@@ -43,7 +43,7 @@ def tune(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes, each with one thread.")] = 1,
     max_errors: Annotated[
-        int, typer.Option(min=0, help="Unusable rows of the catalogue to train without, else exit code 1.")
+        int, typer.Option(min=0, help="Unusable rows to train without; more end with exit code 1.")
     ] = 0,
 ) -> None:
     """Try settings, and write the best configuration to OUT/best.toml.

@@ -32,7 +32,8 @@ class LimitsConfig(Section):
     burst: int = Field(default=128, gt=0)
     """Items that may come at once before `rate` counts."""
     queue: int = Field(default=256, gt=0)
-    """Items that wait for one model; more are refused with 503."""
+    """Items that wait for one model; more are refused with 503. Their bodies wait too: this many, of up to
+    `body_mb` each."""
     batch: int = Field(default=32, gt=0)
     """Items that one model works on together."""
     deadline_s: float = Field(default=30.0, gt=0)
@@ -45,6 +46,7 @@ class ServeConfig(Section):
     """`[serve]`: everything of a server but its bundles' content."""
 
     host: str = "127.0.0.1"
+    """The address to listen on; beyond this machine it takes `keys`, or `open_without_keys`."""
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes any that is free."""
     bundles: tuple[str, ...] = ()
@@ -64,6 +66,7 @@ class ServeConfig(Section):
     precision: Literal["int8", "fp32"] = "int8"
     """Of bundles that have both."""
     log: Literal["json", "text"] = "json"
+    """Form of the lines on standard error."""
     limits: LimitsConfig = LimitsConfig()
 
 

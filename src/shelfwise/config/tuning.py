@@ -54,7 +54,7 @@ class TuneConfig(Section):
     """What `shelfwise tune` tries; no part of a run, and not kept in its bundle."""
 
     space: dict[str, Range] = {}
-    """Settings and their ranges, as in [tuning.md](tuning.md): `train.lr = { low = 1e-3, high = 1e-2, log =
+    """Settings and their ranges, as in [tuning.md](tuning.md): `train.lr = { low = 0.02, high = 0.2, log =
     true }`, or `fusion.kind = { choices = ["gated", "late"] }`; whole numbers where both ends are."""
     trials: int | None = Field(default=None, ge=1)
     """Stop after so many; 20 where `hours` is unset too."""
