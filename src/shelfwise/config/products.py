@@ -209,7 +209,8 @@ class ZeroShotConfig(Section):
 
 
 class ProductTrainConfig(TrainConfig):
-    """The training loop, as for pictures; `epochs = 0` leaves a `dual` checkpoint as it is: zero-shot."""
+    """The training loop, as for pictures but without `loader = "stream"` and `balanced`; `epochs = 0` leaves a
+    `dual` checkpoint as it is: zero-shot."""
 
     epochs: float = Field(default=4.0, ge=0)
     """May be a fraction; 0 is for `fusion.kind = "dual"` alone."""
