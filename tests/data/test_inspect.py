@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +14,8 @@ from drawn import draw_catalog, draw_garment
 
 from shelfwise.config import PreprocessConfig, load_config
 from shelfwise.data.catalog import ReadCount, read_catalog, read_pictures, resolve
-from shelfwise.data.inspect import Kind, inspect_file
+from shelfwise.data.inspect import inspect_file
+from shelfwise.data.inspect_columns import Kind
 from shelfwise.data.suggest import suggest_catalog
 from shelfwise.data.suggest_toml import suggestion_toml
 from shelfwise.errors import DataError
@@ -65,9 +67,24 @@ def test_every_guess_is_marked_with_its_reason(tmp_path: Path) -> None:
         (["red", "red", "blue", "blue"], "category"),
         (["a long text about one thing", "another text about another"], "text"),
         (["wool|cotton", "cotton|silk", "silk|wool", "wool"], "list"),
+        (["wool, cotton", "cotton, silk", "silk, wool", "wool"], "list"),
+        (["19,90", "19,95", "29,90", "29,95"], "number"),
+        (["1.299,00", "899,00", "99,5", "1 299"], "number"),
+        (["19,90 €", "19,95 €", "29,90 €", "29,95 €"] * 2, "category"),
+        (["$1,299.00", "$1,299.50", "$2,299.00", "$2,299.50"] * 2, "category"),
+        (["1,234", "1,299", "2,234", "2,299"] * 2, "category"),
+        (["36,37,38", "37,38,39", "36,37,39", "36,38,39"], "list"),
+        (["36,5|37", "37|38", "36,5|38", "38,5|37"], "list"),
+        (['["wool", "silk"]', '["wool"]', "[]"], "list"),
+        ([["wool", "silk"], ["wool"], []], "list"),
+        (["['a.jpg', 'b, c.png']", "['d.webp']"], "picture"),
+        ([["a.jpg", "b, c.png"], ["d.webp"]], "picture"),
+        (["['https://x.example/a.jpg']", "['https://x.example/b.jpg']"], "address"),
+        (["[new]", "[old]", "[new]", "[old]"], "category"),
+        (["[SALE] a coat for the winter", "[NEW] a coat for the summer"], "text"),
     ],
 )
-def test_kinds_of_columns(tmp_path: Path, values: list[str | None], kind: Kind) -> None:
+def test_kinds_of_columns(tmp_path: Path, values: list[Any], kind: Kind) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text("".join(json.dumps({"id": i, "x": value}) + "\n" for i, value in enumerate(values)))
     assert inspect_file(path).column("x").kind == kind

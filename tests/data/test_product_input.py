@@ -51,3 +51,12 @@ def test_table_values_are_hashed_numbers_are_standardised_and_gaps_are_padding()
     same, _ = table_input({"brand": (("a", "b"),), "price": (None,)}, 1, config, {})
     assert same[0, 0] == values[3, 0]
     assert values.dtype == np.int64
+
+
+def test_a_number_is_the_same_as_a_number_and_as_text_of_any_form() -> None:
+    config = TableConfig(fields=("price",), buckets=64)
+    scales = {"price": FieldScale(mean=30.0, std=10.0)}
+    values, numbers = table_input({"price": (36.5, "36.5", "36,5", "1,234")}, 4, config, scales)
+    assert np.allclose(numbers[:, 0], [0.65, 0.65, 0.65, 0])
+    assert len({*values[:3, 0].tolist()}) == 1
+    assert values[3, 0] not in (0, values[0, 0])

@@ -93,11 +93,23 @@ def test_a_bad_picture_is_passed_over_where_something_else_is_known(tmp_path: Pa
     table = draw_catalog(tmp_path, 4)
     (tmp_path / "images" / "p0001.png").write_bytes(b"no picture")
     (tmp_path / "images" / "p0002.png").unlink()
-    rewritten(table, {"p0002": {"title": ""}, "p0003": {"title": "", "image": ""}})
+    rewritten(
+        table,
+        {"p0002": {"title": "", "colour": ""}, "p0003": dict.fromkeys(("title", "image", "colour"), "")},
+    )
     found = load_products(config(table))
     assert (found.count.ok, found.count.failed) == (2, 2)
     assert found.count.warnings["picture_skipped"] == 1
     assert {error.kind for error in found.errors} == {"picture_missing", "nothing_known"}
+
+
+def test_fields_alone_will_do_where_they_are_read(tmp_path: Path) -> None:
+    table = draw_catalog(tmp_path, 4)
+    rewritten(table, {"p0003": {"title": "", "image": ""}})
+    assert load_products(config(table, table={"fields": ["colour"]})).count.failed == 0
+    rewritten(table, {"p0003": {"title": "", "image": "", "colour": ""}})
+    (error,) = load_products(config(table, table={"fields": ["colour"]})).errors
+    assert error.why == "the product has neither a picture nor a title, and none of the fields colour"
 
 
 def test_fashion_mnist_is_no_catalogue_of_products() -> None:
@@ -107,7 +119,7 @@ def test_fashion_mnist_is_no_catalogue_of_products() -> None:
 
 def test_a_catalogue_without_a_usable_row_is_one_error(tmp_path: Path) -> None:
     table = draw_catalog(tmp_path, 1)
-    rewritten(table, {"p0000": {"title": "", "image": ""}})
+    rewritten(table, {"p0000": dict.fromkeys(("title", "image", "colour"), "")})
     with pytest.raises(DataError, match="has no usable row"):
         load_products(config(table))
 

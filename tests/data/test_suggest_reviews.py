@@ -154,7 +154,7 @@ def test_inspect_tells_reviews_and_writes_a_config_that_reads_them(tmp_path: Pat
     assert first(load_reviews_config(out).data).product is not None
 
 
-@pytest.mark.parametrize(("task", "written"), [("reviews", "reviews"), ("pictures", "pictures")])
+@pytest.mark.parametrize(("task", "written"), [("reviews", "reviews"), ("products", "products")])
 def test_inspect_takes_a_file_for_what_it_is_told(tmp_path: Path, task: str, written: str) -> None:
     table, out = tmp_path / "reviews.csv", tmp_path / "own.toml"
     write_reviews_csv(synthetic_reviews(30), table)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shelfwise.data.taxonomy import Taxonomy, balanced_rows
+from shelfwise.data.taxonomy import Taxonomy, balanced_rows, distinct_names
 from shelfwise.errors import DataError
 
 LEVELS = ("master", "sub", "article")
@@ -181,3 +181,8 @@ def test_balanced_rows_draw_classes_evenly_at_one_and_rows_evenly_at_zero() -> N
 def test_balanced_rows_without_labels_are_even() -> None:
     assert balanced_rows(np.array([-1, -1]), 1.0).tolist() == [0.5, 0.5]
     assert balanced_rows(np.zeros(0, dtype=np.int64), 1.0).shape == (0,)
+
+
+def test_classes_of_one_name_are_told_apart_by_the_end_of_their_paths() -> None:
+    paths = (("A", "Men", "Other"), ("A", "Women", "Other"), ("B", "Men", "Other"), ("B", "Men", "Hats"))
+    assert distinct_names(paths) == ("A > Men > Other", "Women > Other", "B > Men > Other", "Hats")

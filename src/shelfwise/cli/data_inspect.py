@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shelfwise.cli import data_app
-from shelfwise.errors import ConfigError
+from shelfwise.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from shelfwise.data.inspect import Inspection
@@ -48,12 +48,14 @@ def data_inspect(
     target = out or Path(Path(name).stem + ".toml")
     if target.suffix != ".toml":
         raise ConfigError(f"--out '{target}': expected a name that ends in .toml")
-    suggestion = _suggested(inspect_file(file), task)
-    text = written_toml(suggestion, folder=target.parent)
+    suggestion, lack = _suggested(inspect_file(file), task)
     if as_json:
         typer.echo(json.dumps(_as_dict(suggestion), ensure_ascii=False, indent=1))
     else:
         _print_table(suggestion)
+    if lack is not None:
+        raise DataError(lack)
+    text = written_toml(suggestion, folder=target.parent)
     if target.exists() and not force:
         raise ConfigError(f"'{target}' exists; choose another --out, or --force to overwrite it")
     _write(target, text)
@@ -61,19 +63,23 @@ def data_inspect(
     typer.echo(_choice(_task_of(suggestion), told=task is not None), err=as_json)
 
 
-def _suggested(found: Inspection, task: Task | None) -> Suggestion | ReviewSuggestion:
-    """The suggestion for a task; without one for what the file seems to hold."""
+def _suggested(found: Inspection, task: Task | None) -> tuple[Suggestion | ReviewSuggestion, str | None]:
+    """The suggestion for a task, without one for what the file seems to hold, and why none could train."""
     from shelfwise.data.suggest import suggest
-    from shelfwise.data.suggest_products import is_products, suggest_products
+    from shelfwise.data.suggest_lacks import no_pictures_run
+    from shelfwise.data.suggest_products import is_products, products_lack, suggest_products
     from shelfwise.data.suggest_reviews import is_reviews
     from shelfwise.data.suggest_reviews import suggest as suggest_reviews
 
     if task is Task.reviews or (task is None and is_reviews(found)):
-        return suggest_reviews(found)
+        return suggest_reviews(found), None
     plain = suggest(found)
-    if task is Task.products or (task is None and is_products(plain)):
-        return suggest_products(plain)
-    return plain
+    lack = no_pictures_run(plain)
+    if task is Task.pictures or (task is None and lack is None and not is_products(plain)):
+        other = "; --task products writes a config" if lack and products_lack(plain) is None else ""
+        return plain, lack and lack + other
+    lack = products_lack(plain)
+    return (plain, lack) if lack else (suggest_products(plain), None)
 
 
 def _task_of(suggestion: Suggestion | ReviewSuggestion) -> Task:
@@ -129,6 +135,8 @@ def _print_table(suggestion: Suggestion | ReviewSuggestion) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from shelfwise.data.suggest_toml import one_line
+
     found = suggestion.inspection
     console = Console(width=None if Console().is_terminal else 120, highlight=False)
     rows = f"all {found.rows:,} rows" if found.complete else f"the first {found.rows:,} rows"
@@ -140,14 +148,14 @@ def _print_table(suggestion: Suggestion | ReviewSuggestion) -> None:
     roles = _roles(suggestion)
     for column in found.columns:
         table.add_row(
-            *(column.name, column.kind, f"{column.fill_rate:.1%}", f"{column.distinct:,}"),
-            *(roles.get(column.name, ""), " | ".join(column.examples())),
+            *(one_line(column.name), column.kind, f"{column.fill_rate:.1%}", f"{column.distinct:,}"),
+            *(roles.get(column.name, ""), one_line(" | ".join(column.examples()))),
         )
     with console.capture() as capture:
         console.print(table, markup=False)
     typer.echo(capture.get().rstrip("\n"))
     for note in suggestion.notes:
-        typer.echo(f"note: {note}")
+        typer.echo(one_line(f"note: {note}"))
 
 
 def _roles(suggestion: Suggestion | ReviewSuggestion) -> dict[str, str]:
@@ -168,10 +176,11 @@ def _roles(suggestion: Suggestion | ReviewSuggestion) -> dict[str, str]:
             for name, chosen in suggestion.targets.items()
             for place, label in enumerate(chosen.labels, 1)
         }
-    roles.update(dict.fromkeys(columns.images, "picture"))
-    for role, single in (("id", columns.id), ("title", columns.title), ("description", columns.description)):
-        if single is not None:
-            roles[single] = role
+    several = (("picture", columns.images), ("id", (columns.id,)))
+    texts = (("title", (columns.title,)), ("description", (columns.description,)))
+    for role, names in (*several, *texts):
+        for name in filter(None, names):
+            roles[name] = f"{roles[name]}, {role}" if name in roles else role
     return roles
 
 
@@ -183,5 +192,5 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
             partial.write_text(text, encoding="utf-8")
-    except OSError as error:
+    except (OSError, UnicodeEncodeError) as error:  # JSON may name a column by what is no text
         raise ConfigError(f"'{path}' cannot be written: {error}") from None

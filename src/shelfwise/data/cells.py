@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
+import re
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from shelfwise.config import ColumnMap
+from shelfwise.data.numbers import number_in
 from shelfwise.data.text import clean_text
 from shelfwise.schema import FieldValue, Picture, Product, RowError, RowWarning
 
 _EXACT_INT = 2**53
+_STRING = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
+_WITHOUT_COMMA = re.compile(rf"({_STRING})(\s+(?=['\"]))?", re.S)
+"""A string, and the gap to the next where no comma stands in it, as numpy writes lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +84,49 @@ def text_of(value: Any) -> str | None:
 
 
 def values_of(value: Any, separator: str, *, many: bool) -> tuple[str, ...]:
-    """A cell's values: those of a list, the parts of a text cell where `many`, else the one text."""
-    if isinstance(value, list | tuple):
-        parts = [text_of(item) for item in value]
-    elif many and isinstance(value, str) and separator:
-        parts = [text_of(part) for part in value.split(separator)]
-    else:
-        parts = [text_of(value)]
+    """A cell's values: those of a list, the parts of a text cell where `many`, else the one text.
+
+    The parts are those of the list that the text writes out, or what `separator` joins."""
+    if many and isinstance(value, str):
+        written = list_in(value)
+        if written is not None or separator:
+            value = value.split(separator) if written is None else written
+    parts = [text_of(item) for item in value] if isinstance(value, list | tuple) else [text_of(value)]
     return tuple(part for part in parts if part is not None)
+
+
+def list_in(text: str) -> list[Any] | None:
+    """The list that a text cell writes out; None for any other text.
+
+    It stands in square brackets, as JSON, pandas or numpy write it, or as bare words between commas."""
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = _python_list(text)
+    return found if isinstance(found, list) else _bare_words(text[1:-1])
+
+
+def _python_list(text: str) -> Any:
+    """What a Python literal says; None where the text is none. Nothing is run."""
+    # Without their commas Python would join numpy's strings into one.
+    text = _WITHOUT_COMMA.sub(lambda match: match[1] + (", " if match[2] else ""), text)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of a backslash that escapes nothing
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+
+
+def _bare_words(inside: str) -> list[str] | None:
+    if any(sign in inside for sign in "'\"[](){}"):
+        return None
+    numbers = inside.split()
+    if len(numbers) > 1 and all(number_in(word) is not None for word in numbers):
+        return [word.removesuffix(".") for word in numbers]
+    return [word.strip() for word in inside.split(",")]
 
 
 def _plain(cells: dict[str, Any], column: str | None) -> tuple[str | None, bool]:
@@ -125,7 +167,8 @@ def pictures_of_row(cells: dict[str, Any], columns: ColumnMap) -> tuple[Picture,
 
 
 def _of_cell(value: Any, separator: str) -> list[Picture]:
-    """The pictures of one cell: bytes, a path or several, `{bytes, path}` as Hugging Face has it, a list."""
+    """The pictures of one cell: bytes, a path or several, `{bytes, path}` as Hugging Face has it, a list,
+    also one written out as text."""
     if value is None:
         return []
     if isinstance(value, bytes):
@@ -138,5 +181,7 @@ def _of_cell(value: Any, separator: str) -> list[Picture]:
     text = text_of(value)
     if text is None:
         return []
+    if (written := list_in(text)) is not None:
+        return [picture for item in written for picture in _of_cell(item, separator)]
     parts = text.split(separator) if separator and not text.startswith("data:") else [text]
     return [Picture(path=path.strip()) for path in parts if path.strip()]

@@ -6,7 +6,6 @@ B products, P pictures of all of them, L words, S pieces, F table fields; ids of
 from __future__ import annotations
 
 import math
-import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ from numpy import ndarray
 
 from shelfwise.config import Section, TableConfig, TitleTowerConfig
 from shelfwise.data.class_words import WORD
+from shelfwise.data.numbers import number_in
 from shelfwise.data.product_rows import ProductRows
 from shelfwise.data.review_tokens import TextReader
 from shelfwise.schema import FieldValue
 
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.I | re.A)
 GRAMS = (3, 4, 5)
 """Lengths of character n-grams."""
 
@@ -146,7 +145,7 @@ def number_of(value: FieldValue) -> float | None:
     """A field's number. A CSV file and a command line have numbers as text, a Parquet file as numbers; to a
     model they are the same."""
     if isinstance(value, str):
-        return float(value) if _NUMBER.fullmatch(value.strip()) else None
+        return number_in(value)
     return value if isinstance(value, float) else None
 
 

@@ -104,9 +104,9 @@ class ProductParts:
 def load_products(config: ProductsConfig) -> ProductParts:
     """All usable rows of the configured catalogue, dealt by family.
 
-    A row with neither a usable picture nor a title is a RowError; where it has either, a picture that cannot
-    be used is the warning `picture_skipped`. Every picture is decoded once, to see that it can be; how they
-    are kept is said by `train.picture_memory_mb`, see `PoolWriter`."""
+    A row with no usable picture, no title and none of `table.fields` is a RowError; where it has any of them,
+    a picture that cannot be used is the warning `picture_skipped`. Every picture is decoded once, to see that
+    it can be; how they are kept is said by `train.picture_memory_mb`, see `PoolWriter`."""
     reading = _Reading(config)
     with reading.prints:
         rows = reading.read()
@@ -170,8 +170,12 @@ class _Reading:
             column="|".join(columns_of(data).images) or "image",
         )
         self._count(warnings)
-        if not pictures and not text_of_product(product):
-            why = "the product has neither a picture nor a title"
+        fields = self.config.table.fields
+        told = any(product.fields.get(name) not in (None, "") for name in fields)
+        if not pictures and not text_of_product(product) and not told:
+            why = "the product has neither a picture nor a title" + (
+                f", and none of the fields {', '.join(fields)}" if fields else ""
+            )
             nothing = RowError(
                 row=number,
                 column=data.columns.id,

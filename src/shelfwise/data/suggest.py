@@ -6,28 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from shelfwise.config import TAKEN_TARGETS, CatalogConfig, ColumnMap, PreprocessConfig
+from shelfwise.config import CatalogConfig, ColumnMap, PreprocessConfig
 from shelfwise.data.cells import product_of
-from shelfwise.data.inspect import ColumnSummary, Inspection, inspect_file
+from shelfwise.data.inspect import Inspection, inspect_file
+from shelfwise.data.inspect_columns import ColumnSummary
+from shelfwise.data.inspect_kinds import ambiguous_number
 from shelfwise.data.pictures import DecodedPicture
 from shelfwise.data.product_pictures import PicturedProduct, decode_product
+from shelfwise.data.suggest_roles import (
+    guess_description,
+    guess_id,
+    guess_labels,
+    guess_target,
+    guess_title,
+    keys_of,
+    reads_like_text,
+)
 from shelfwise.data.tables import TREE_MAP
 from shelfwise.schema import Product
 
-IDS = ("id", "sku", "productid", "itemid", "articleid", "articlenumber", "asin", "uniqid", "gtin", "ean")
-TITLES = ("title", "producttitle", "productdisplayname", "productname", "name", "itemname", "displayname")
-DESCRIPTIONS = ("description", "productdescription", "desc", "body", "reviewtext", "text", "details", "about")
-TARGETS = (
-    *("category", "class", "label", "target", "producttype", "articletype", "type", "classname"),
-    *("subcategory", "department", "departmentname", "mastercategory"),
-)
 _FOLDERS = ("", "images", "image", "pictures", "photos", "img")
-_NEARLY_UNIQUE = 0.9
-"""Least share of different values in a column that is taken for the id by its name."""
 _LARGEST_SIDE = 64
 """Longest side of the suggested model input: what trains on a laptop."""
-MOST_CLASSES = 200
-"""Values from which a column's are taken for names rather than classes."""
 
 
 @dataclass(frozen=True)
@@ -77,30 +77,30 @@ def _tree_map(found: Inspection, reasons: dict[str, str], notes: list[str]) -> t
 
 
 def _table_map(found: Inspection, reasons: dict[str, str], notes: list[str]) -> tuple[ColumnMap, str | None]:
-    """Roles are given one after the other; a column that has one is out for the next."""
-    free = {column.name: column for column in found.columns}
-    identity = _guess_id(list(free.values()), reasons, notes)
-    free.pop(identity)
-    images = tuple(name for name, column in free.items() if column.kind == "picture")
+    """Roles are given one after the other; a column that has one is out for the next.
+
+    The id alone may have another: where only titles or pictures tell the rows apart, they are still read."""
+    identity = guess_id(list(found.columns), reasons, notes)
+    free = {column.name: column for column in found.columns if column.name != identity}
+    images = tuple(column.name for column in found.columns if column.kind == "picture")
     if images:
-        what = "bytes" if free[images[0]].encoded else "paths"
+        what = "bytes" if found.column(images[0]).encoded else "paths"
         reasons["data.columns.images"] = f"the values are {what} of pictures"
-    # One separator is read: paths of pictures that were not taken apart would not be found.
-    separators = sorted(
-        (column for column in free.values() if column.separator), key=lambda column: column.name not in images
-    )
-    separator = separators[0].separator if separators else None
     for name in images:
-        free.pop(name)
+        free.pop(name, None)
     addresses = [name for name, column in free.items() if column.kind == "address"]
     if addresses:
         notes.append(f"{', '.join(addresses)}: addresses; pictures are not fetched, download them first")
-    title = _guess_title(list(free.values()), reasons)
+    title = guess_title(_texts(found, free, identity), reasons)
     free.pop(title or "", None)
-    description = _guess_description(list(free.values()), reasons)
+    twice = title == identity
+    description = guess_description(_texts(found, free, None if twice else identity), reasons)
     free.pop(description or "", None)
+    # One separator is read: paths of pictures that were not taken apart would not be found.
+    joined = [found.column(name).separator for name in (*images, *free)]
+    separator = next(filter(None, joined), None)
     keys = keys_of(found)
-    labels = _guess_labels(free, keys, reasons)
+    labels = guess_labels(free, keys, reasons)
     fields = {
         keys[name]: name
         for name, column in free.items()
@@ -108,6 +108,7 @@ def _table_map(found: Inspection, reasons: dict[str, str], notes: list[str]) -> 
     }
     for key, name in fields.items():
         reasons[f"data.columns.fields.{key}"] = f"a column of kind {free[name].kind}, kept as it is"
+    notes += [_ambiguous(name, odd) for name, column in free.items() if (odd := ambiguous_number(column))]
     columns = ColumnMap(
         id=identity,
         images=images,
@@ -115,94 +116,43 @@ def _table_map(found: Inspection, reasons: dict[str, str], notes: list[str]) -> 
         description=description,
         labels=labels,
         fields=fields,
-        multi_valued=tuple(
-            name
-            for name in free
-            if separator and free[name].separator == separator and name not in (title, description)
-        ),
+        multi_valued=tuple(name for name, column in free.items() if _is_multi_valued(column, separator)),
         separator=separator or "|",
     )
     if separator:
         reasons["data.columns.separator"] = "joins several values in a cell"
     if columns.multi_valued:
-        reasons["data.columns.multi_valued"] = f"cells hold several values joined by {columns.separator!r}"
-    return columns, _guess_target(found, labels, reasons)
+        reasons["data.columns.multi_valued"] = several_reason(found, columns)
+    return columns, guess_target(found, labels, reasons)
 
 
-def _guess_id(columns: list[ColumnSummary], reasons: dict[str, str], notes: list[str]) -> str:
-    """A unique column, the one with an id's name first; else the one with the most different values.
-
-    A column with an id's name may have a few rows that repeat or lack it: those rows are in error, and
-    another column that happens to be unique is not the id."""
-    named = by_name([column for column in columns if column.is_unique], IDS)
-    nearly = by_name([c for c in columns if c.distinct >= _NEARLY_UNIQUE * c.rows], IDS)
-    if named is None and nearly is not None:
-        reasons["data.columns.id"] = "named like an id, and nearly every value differs"
-        notes.append(f"rows that repeat or lack an id in '{nearly.name}' will be refused")
-        return nearly.name
-    short = [column for column in columns if column.is_unique and column.mean_characters <= 40]
-    whole = [column for column in short if column.kind != "picture"]
-    if named or whole:
-        best = named or whole[0]
-        reasons["data.columns.id"] = (
-            "named like an id, and every value differs" if named else "every value differs"
-        )
-        return best.name
-    best = max(columns, key=lambda column: (len(column.values), column.fill_rate))
-    reasons["data.columns.id"] = "NOT unique, only the column with the most different values"
-    notes.append(f"no column is unique: rows that repeat an id in '{best.name}' will be refused")
-    return best.name
+def _texts(found: Inspection, free: dict[str, ColumnSummary], identity: str | None) -> list[ColumnSummary]:
+    """The free columns, and the id where it reads like a text, in the order of the file."""
+    return [
+        column
+        for column in found.columns
+        if column.name in free or (column.name == identity and reads_like_text(column))
+    ]
 
 
-def _guess_title(columns: list[ColumnSummary], reasons: dict[str, str]) -> str | None:
-    texts = [column for column in columns if column.kind in ("text", "category", "list")]
-    named = by_name(texts, TITLES)
-    if named:
-        reasons["data.columns.title"] = "its name"
-        return named.name
-    short = [column for column in texts if column.kind == "text" and 8 <= column.mean_characters <= 120]
-    if not short:
-        return None
-    best = max(short, key=lambda column: column.distinct * column.fill_rate)
-    reasons["data.columns.title"] = f"short texts, {best.mean_characters:.0f} characters on average"
-    return best.name
+def _is_multi_valued(column: ColumnSummary, separator: str | None) -> bool:
+    """Whether the reader takes the cells apart: they are joined by its separator, or lists written out."""
+    joined = separator is not None and column.separator == separator
+    return joined or (column.holds_lists and column.written > 0)
 
 
-def _guess_description(columns: list[ColumnSummary], reasons: dict[str, str]) -> str | None:
-    texts = [column for column in columns if column.kind in ("text", "list") and not column.lists]
-    named = by_name(texts, DESCRIPTIONS)
-    long = [column for column in texts if column.mean_characters > 60]
-    best = named or max(long, key=lambda column: column.mean_characters, default=None)
-    if best is None:
-        return None
-    reasons["data.columns.description"] = (
-        "its name" if named else f"the longest texts, {best.mean_characters:.0f} characters on average"
-    )
-    return best.name
+def several_reason(found: Inspection, columns: ColumnMap) -> str:
+    """How the cells of the multi-valued columns hold several values."""
+    forms = {found.column(name).separator is None for name in columns.multi_valued}
+    joined = f"joined by {columns.separator!r}"
+    how = {False: joined, True: "as lists written out"}
+    return f"cells hold several values {' or '.join(how[form] for form in sorted(forms))}"
 
 
-def _guess_labels(
-    free: dict[str, ColumnSummary], keys: dict[str, str], reasons: dict[str, str]
-) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for name, column in free.items():
-        if column.kind != "category" or column.distinct < 2:
-            continue
-        label = keys[name]
-        labels[label] = name
-        reasons[f"data.columns.labels.{label}"] = f"{column.distinct} values that recur"
-    return labels
-
-
-def _guess_target(found: Inspection, labels: dict[str, str], reasons: dict[str, str]) -> str | None:
-    usable = [found.column(name) for name in labels.values() if found.column(name).distinct <= MOST_CLASSES]
-    named = by_name(usable, TARGETS)
-    best = named or max(usable, key=lambda column: column.distinct, default=None)
-    if best is None:
-        return None
-    why = "its name" if named else "the label with the most values"
-    reasons["data.target"] = f"{why}; any key of [data.columns.labels] will do"
-    return keys_of(found)[best.name]
+def _ambiguous(name: str, text: str) -> str:
+    plain = text.replace(",", "")
+    point = text.replace(",", ".")
+    return f"'{name}': '{text}' may be {plain} or {point}, and is read as a word; write it as one of them"
 
 
 def _look_at_pictures(
@@ -249,36 +199,3 @@ def _preprocess(decoded: list[DecodedPicture], reasons: dict[str, str]) -> Prepr
         channels=1 if grey else 3,
         fit="pad",
     )
-
-
-def by_name(columns: list[ColumnSummary], names: tuple[str, ...]) -> ColumnSummary | None:
-    """The column whose name, without case and punctuation, comes first among `names`."""
-    ranked = [(names.index(_bare(column.name)), column) for column in columns if _bare(column.name) in names]
-    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
-
-
-def _bare(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
-
-
-def keys_of(found: Inspection) -> dict[str, str]:
-    """Column to key: its name in snake case, with a number where that is taken."""
-    keys: dict[str, str] = {}
-    for column in found.columns:
-        key = name = snake(column.name)
-        number = 1
-        while key in keys.values() or key in TAKEN_TARGETS:
-            number += 1
-            key = f"{name}_{number}"
-        keys[column.name] = key
-    return keys
-
-
-def snake(name: str) -> str:
-    """`baseColour` and `Base Colour` as `base_colour`."""
-    spaced = "".join(
-        f"_{letter}" if letter.isupper() and i and name[i - 1].islower() else letter
-        for i, letter in enumerate(name)
-    )
-    kept = "".join(letter.lower() if letter.isalnum() else "_" for letter in spaced)
-    return "_".join(part for part in kept.split("_") if part) or "field"

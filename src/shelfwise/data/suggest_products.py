@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 from shelfwise.config import ColumnMap, TargetConfig
 from shelfwise.config.products import FusionName
-from shelfwise.data.inspect import ColumnSummary
+from shelfwise.data.inspect_columns import ColumnSummary
+from shelfwise.data.inspect_kinds import parts_of
 from shelfwise.data.label_paths import FIRM, determination, longest_path
-from shelfwise.data.suggest import MOST_CLASSES, Suggestion, keys_of
+from shelfwise.data.suggest import Suggestion, several_reason
+from shelfwise.data.suggest_lacks import no_products
+from shelfwise.data.suggest_roles import MOST_CLASSES, keys_of
 from shelfwise.errors import DataError
 
 CATEGORY = "category"
@@ -34,9 +37,14 @@ def is_products(plain: Suggestion) -> bool:
     if plain.inspection.format == "tree":
         return False
     columns = plain.data.columns
-    labels = len(_attributes(plain)) + len(_several(plain))
+    labels = len(_learned(plain))
     texts = bool(columns.title or columns.description)
     return labels > 0 or bool(columns.images) if texts else labels > 1 and bool(columns.images)
+
+
+def products_lack(plain: Suggestion) -> str | None:
+    """Why no products run can learn from a table; None where one can."""
+    return no_products(plain, labels=bool(_learned(plain)))
 
 
 def suggest_products(plain: Suggestion) -> ProductsSuggestion:
@@ -46,10 +54,8 @@ def suggest_products(plain: Suggestion) -> ProductsSuggestion:
     columns = plain.data.columns
     path, attributes, several = _path(plain), _attributes(plain), _several(plain)
     pictures, texts = bool(columns.images), bool(columns.title or columns.description)
-    if not (path or attributes or several or (pictures and texts)):
-        raise DataError(f"'{plain.inspection.path}' has no column that looks like labels to learn")
-    if not (pictures or texts):
-        raise DataError(f"'{plain.inspection.path}' has neither pictures nor titles to learn from")
+    if (lack := products_lack(plain)) is not None:
+        raise DataError(lack)
     keys = keys_of(plain.inspection)
     labels = {keys[name]: name for name in path} | attributes | several
     targets = _targets(plain, path, attributes, several)
@@ -87,6 +93,11 @@ def _path(plain: Suggestion) -> tuple[str, ...]:
     return longest_path({name: plain.inspection.column(name).cells for name in names})
 
 
+def _learned(plain: Suggestion) -> set[str]:
+    """The columns that a products run learns to tell."""
+    return {*_path(plain), *_attributes(plain).values(), *_several(plain).values()}
+
+
 def _attributes(plain: Suggestion) -> dict[str, str]:
     """Labels that are no level of the path, by key."""
     path, labels = _path(plain), plain.data.columns.labels
@@ -104,7 +115,7 @@ def _several(plain: Suggestion) -> dict[str, str]:
     for key, name in columns.fields.items():
         summary = plain.inspection.column(name)
         parts = _parts(summary, columns.separator)
-        listed = summary.lists > 0 or name in columns.multi_valued
+        listed = summary.holds_lists or name in columns.multi_valued
         if listed and 2 <= len(parts) <= min(MOST_CLASSES, 0.5 * parts.total()):
             found[key] = name
     return found
@@ -112,10 +123,12 @@ def _several(plain: Suggestion) -> dict[str, str]:
 
 def _parts(column: ColumnSummary, separator: str) -> Counter[str]:
     """How often each value stands in a column of several."""
+    if column.holds_lists:
+        return column.parts
     parts = Counter[str]()
     for text, count in column.values.items():
-        for part in text.split("," if column.lists else separator):
-            parts[part.strip()] += count
+        for part in parts_of(text, separator):
+            parts[part] += count
     return parts
 
 
@@ -175,12 +188,15 @@ def _reasons(
     """Why each key is what it is."""
     found = plain.inspection
     reasons = {key: why for key, why in plain.reasons.items() if not key.startswith(_REPLACED)}
+    several = {target.labels[0] for target in targets.values() if target.several}
     for key, name in columns.labels.items():
-        reasons[f"data.columns.labels.{key}"] = f"{found.column(name).distinct} values that recur"
+        column = found.column(name)
+        count = len(_parts(column, columns.separator)) if key in several else column.distinct
+        reasons[f"data.columns.labels.{key}"] = f"{count} values that recur"
     for key, name in columns.fields.items():
         reasons[f"data.columns.fields.{key}"] = f"a column of kind {found.column(name).kind}; see [table]"
     if columns.multi_valued:
-        reasons["data.columns.multi_valued"] = f"cells hold several values joined by {columns.separator!r}"
+        reasons["data.columns.multi_valued"] = several_reason(found, columns)
     for place, (name, target) in enumerate(targets.items()):
         why = "an attribute"
         if target.several:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from shelfwise.config import ReviewColumns, ReviewData, load_reviews_config
-from shelfwise.data.inspect import ColumnSummary, Inspection, inspect_file
+from shelfwise.data.inspect import Inspection, inspect_file
+from shelfwise.data.inspect_columns import ColumnSummary
 from shelfwise.data.review_cells import CellError, stars_of, time_of, yes_or_no
 from shelfwise.errors import DataError
 

@@ -37,13 +37,16 @@ def suggestion_toml(suggestion: Suggestion, *, folder: Path) -> str:
     return "\n".join([*lines, *_preprocess_lines(suggestion)]) + "\n"
 
 
-def _heading(suggestion: Suggestion) -> list[str]:
+def _heading(suggestion: Suggestion | ReviewSuggestion) -> list[str]:
     found = suggestion.inspection
     rows = f"all {found.rows:,}" if found.complete else f"the first {found.rows:,}"
+    used = "REVIEWS" if isinstance(suggestion, ReviewSuggestion) else "CATALOG"
     return [
-        f"# Written by `shelfwise data inspect` after a look at {rows} rows of {found.path.name}.",
-        '# Lines marked "guess" are guesses: check, correct, then use this file as CONFIG or CATALOG.',
-        *(f"# Note: {note}." for note in suggestion.notes),
+        _comment(f"Written by `shelfwise data inspect` after a look at {rows} rows of {found.path.name}."),
+        _comment(
+            f'Lines marked "guess" are guesses: check, correct, then use this file as CONFIG or {used}.'
+        ),
+        *(_comment(f"Note: {note}.") for note in suggestion.notes),
     ]
 
 
@@ -90,9 +93,7 @@ def _products_lines(suggestion: ProductsSuggestion) -> list[str]:
     for name, target in suggestion.targets.items():
         several = ", several = true" if target.several else ""
         table = f"{{ labels = {toml_value(target.labels)}{several} }}"
-        lines.append(
-            f"{toml_key(name)} = {table}  # guess: {_one_line(suggestion.reasons[f'targets.{name}'])}"
-        )
+        lines.append(f"{toml_key(name)} = {table}{_guess(suggestion, f'targets.{name}')}")
     lines += ["", "[table]"]
     fields = tuple(suggestion.data.columns.fields)
     if fields:
@@ -103,7 +104,7 @@ def _products_lines(suggestion: ProductsSuggestion) -> list[str]:
         ]
     else:
         lines.append("# No further column is fit to be an input.")
-    lines += [f"# Not used: {name}: {_one_line(why)}." for name, why in suggestion.unused.items()]
+    lines += [_comment(f"Not used: {name}: {why}.") for name, why in suggestion.unused.items()]
     if suggestion.fusion:
         lines += [
             *("", "[fusion]", f'kind = "{suggestion.fusion}"  # the only input; "gated" for fields besides'),
@@ -137,7 +138,7 @@ def _alone_lines(suggestion: ProductsSuggestion) -> list[str]:
     numbers = [name for name, column in columns.fields.items() if _is_number(suggestion, column)]
     if numbers:
         lines.append(f"# pairs = {toml_value(numbers[0])}  # count products by one of: {', '.join(numbers)}")
-    lines += [f"# Not used: {name}: {_one_line(why)}." for name, why in suggestion.unused.items()]
+    lines += [_comment(f"Not used: {name}: {why}.") for name, why in suggestion.unused.items()]
     return [*lines, *_recipe_lines(suggestion)]
 
 
@@ -163,26 +164,32 @@ def _train_lines(suggestion: ProductsSuggestion) -> list[str]:
 
 def _set(suggestion: Suggestion, section: str, key: str, value: Any) -> str:
     """A line of the file, with the reason where it is a guess."""
-    why = suggestion.reasons.get(f"{section}.{key}")
-    return f"{toml_key(key)} = {toml_value(value)}" + (f"  # guess: {_one_line(why)}" if why else "")
+    return f"{toml_key(key)} = {toml_value(value)}{_guess(suggestion, f'{section}.{key}')}"
+
+
+def _guess(suggestion: Suggestion | ReviewSuggestion, key: str) -> str:
+    """The reason of a guess, to stand behind its value; nothing where there is none."""
+    why = suggestion.reasons.get(key)
+    return f"  {_comment(f'guess: {why}')}" if why else ""
+
+
+def _comment(text: str) -> str:
+    """A comment of one line, whatever a column is called: all text of the shop's goes through here."""
+    return f"# {one_line(text)}"
 
 
 def reviews_toml(suggestion: ReviewSuggestion, *, folder: Path) -> str:
     """The text of a reviews configuration that will lie in `folder`; as `suggestion_toml`."""
     found, columns = suggestion.inspection, suggestion.data.columns
-    rows = f"all {found.rows:,}" if found.complete else f"the first {found.rows:,}"
     lines = [
-        f"# Written by `shelfwise data inspect` after a look at {rows} rows of {found.path.name}.",
-        '# Lines marked "guess" are guesses: check, correct, then use this file as CONFIG or REVIEWS.',
-        *(f"# Note: {note}." for note in suggestion.notes),
+        *_heading(suggestion),
         *("", 'task = "reviews"', f"name = {toml_value(_plain_name(found.path))}"),
         *("", "[data]", f"source = {toml_value(_near(found.path, folder))}", "", "[data.columns]"),
     ]
     for key in ReviewColumns.model_fields:
         column = getattr(columns, key)
         if isinstance(column, str):
-            why = suggestion.reasons.get(f"data.columns.{key}")
-            lines.append(f"{key} = {toml_value(column)}" + (f"  # guess: {_one_line(why)}" if why else ""))
+            lines.append(f"{key} = {toml_value(column)}{_guess(suggestion, f'data.columns.{key}')}")
     if columns.rating is None:
         lines.append('# rating = "..."  # no column looks like stars from 1 to 5')
     return "\n".join(lines) + "\n"
@@ -200,5 +207,6 @@ def _near(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def one_line(text: str) -> str:
+    """The text without line breaks and without control and other characters that are not seen."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

@@ -24,6 +24,13 @@ Row = tuple[str | None, ...]
 STRAY = 0.02
 
 
+def distinct_names(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Each class's own name; where two share one, the end of the path that is its own: `Men > Other`."""
+    ends = [[path[-size:] for size in range(1, len(path) + 1)] for path in paths]
+    seen = Counter(end for those in ends for end in those)
+    return tuple(" > ".join(next((end for end in those if seen[end] == 1), those[-1])) for those in ends)
+
+
 @dataclass(frozen=True)
 class Taxonomy:
     """The leaf classes of a hierarchical target: sorted paths from the coarsest level to the leaf."""
