@@ -40,14 +40,15 @@ from shelfwise.explain.faithfulness import BLUR, STEPS, area, replacement_curve,
 from shelfwise.explain.gradients import (
     SMOOTH,
     OpenNetwork,
+    complete_gradients,
     grad_cam,
-    integrated_gradients,
     log_odds,
+    value_of,
 )
 from shelfwise.explain.maps import blurred, smooth
 from shelfwise.explain.networks import open_classifier, open_pictures
 from shelfwise.explain.occlusion import occlusions
-from shelfwise.explain.question import question_about
+from shelfwise.explain.question import Question, question_about
 from shelfwise.explain.words import MOST, in_order_of_weight, word_spans, words_left_out
 from shelfwise.metrics.bootstrap import Sampled, mean_of
 from shelfwise.predict import Predictor
@@ -185,10 +186,11 @@ def methods(case: Case, seed: int) -> dict[str, Callable[[ndarray, Int64[ndarray
     noise = np.random.default_rng(seed).random(case.pixels.shape[:3])
 
     def gradients(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
-        numbers = torch.from_numpy(classes)
-        pixels = case.pixels[some]
-        values = [lambda logits: log_odds(logits, numbers.repeat(len(logits) // len(numbers)))]
-        return integrated_gradients(case.network, values, pixels, case.background)[0]
+        found = []
+        for pixels, number in zip(case.pixels[some], classes.tolist(), strict=True):
+            values = [value_of(Question(number, None))]
+            found.append(complete_gradients(case.network, values, pixels[None], case.background)[0][0])
+        return np.concatenate(found)
 
     def cam(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
         numbers = torch.from_numpy(classes)

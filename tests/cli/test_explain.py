@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from drawn import draw_garment
+from named_alike import train_named_alike
 
 from shelfwise import cli
 from shelfwise.bundle import slim
@@ -74,6 +76,35 @@ def test_a_picture_and_a_review_are_explained_too(
         "explanation.html",
         "explanation.json",
     ]
+
+
+def test_a_folder_used_before_keeps_no_maps_of_another_explanation(
+    run: Run, tiny_products_bundle: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "why").mkdir()
+    (tmp_path / "why" / "picture-of-mine.png").touch()
+    code, out, _ = run(tiny_products_bundle, "shoe.jpg", "side.png", "--out", "why")
+    assert (code, "14 PNGs beside it" in out) == (0, True)
+    code, out, _ = run(tiny_products_bundle, "--title", "Red wool shoe", "--out", "why")
+    assert (code, "0 PNGs beside it" in out) == (0, True)
+    assert [path.name for path in (tmp_path / "why").glob("*.png")] == ["picture-of-mine.png"]
+
+
+def test_classes_that_share_a_name_are_told_apart(
+    run: Run, once: Callable[..., Path], products_table: Path
+) -> None:
+    bundle = once("named-alike", lambda folder: train_named_alike(products_table, folder)) / "bundle"
+    code, out, _ = run(bundle, "shoe.jpg", "--out", "why")
+    assert code == 0
+    said = dict(line.split(maxsplit=1) for line in out.splitlines())
+    for part in ("answer", "runner-up"):
+        assert re.match(r"(red|blue|green|black) > \w+ \d", said[part])
+    assert "explained" not in said
+    code, _, err = run(bundle, "shoe.jpg", "--out", "why", "--class", "Shoe")
+    assert code == 2
+    assert "'black > shoe', 'blue > shoe'" in err
+    code, out, _ = run(bundle, "shoe.jpg", "--out", "why", "--class", "blue > shoe")
+    assert (code, "blue > shoe" in out) == (0, True)
 
 
 def test_a_copy_for_serving_explains_a_picture_from_its_answers_without_torch(

@@ -38,3 +38,8 @@ def test_words_are_taken_away_and_put_back_one_by_one() -> None:
     spans = [(0, 4), (5, 10)]
     assert word_curves(ask, "blue shirt", spans, [1, 0]) == (0.25, 0.75)
     assert word_curves(ask, "blue shirt", spans, [0, 1]) == (0.75, 0.25)
+
+
+def test_a_text_without_words_has_no_curves() -> None:
+    with pytest.raises(ValueError, match="'!!' has no word"):
+        word_curves(lambda texts: np.ones(len(texts)), "!!", [], [])

@@ -19,13 +19,14 @@ from shelfwise.explain.asked_product import AskedProduct
 from shelfwise.explain.feature_maps import FeatureMap
 from shelfwise.explain.gradients import (
     OpenNetwork,
+    complete_gradients,
     contrast_of,
     grad_cam,
     integrated_gradients,
     log_odds,
     value_of,
 )
-from shelfwise.explain.maps import smooth
+from shelfwise.explain.maps import adds_up, smooth
 from shelfwise.explain.networks import OpenProduct, open_classifier, open_product_net
 from shelfwise.explain.question import Question, question_about
 from shelfwise.nn.towers import Normalize
@@ -77,6 +78,65 @@ def test_attributions_add_up_to_the_change_from_a_blank_picture(pixels: np.ndarr
     assert found.sum(axis=(1, 2)) == pytest.approx(change.numpy(), abs=2e-3)
 
 
+class Steep(nn.Module):
+    """Sure of class 0 as soon as a picture is a little off white, as networks that were trained are."""
+
+    def __init__(self, steepness: float) -> None:
+        super().__init__()
+        self.normalize = Normalize((1.0,), (1.0,))
+        self.steepness = steepness
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        away = self.normalize(pixels).mean((1, 2, 3))
+        return torch.stack([4 * torch.tanh(-self.steepness * away), torch.zeros_like(away)], dim=1)
+
+
+def steep(steepness: float) -> OpenNetwork:
+    model = Steep(steepness)
+    return OpenNetwork(model, model.normalize, None)
+
+
+def test_steps_are_doubled_until_the_map_adds_up(pixels: np.ndarray) -> None:
+    network, values = steep(1e5), [value_of(Question(0, 1)), contrast_of(Question(0, 1))]
+    few = integrated_gradients(network, values, pixels, 255)
+    maps, change = complete_gradients(network, values, pixels, 255)
+    assert change == pytest.approx(np.full((2, 2), 4), abs=1e-3)
+    assert np.abs(few.sum(axis=(2, 3)) - change).min() > 0.05 * 4
+    assert np.abs(maps.sum(axis=(2, 3)) - change).max() <= 0.05 * 4
+    assert adds_up(maps.sum(axis=(2, 3)), change).all()
+
+
+@pytest.mark.parametrize("steepness", [0.1, 1e5, 3e5])
+def test_doubling_asks_for_the_new_points_alone_and_gives_what_all_at_once_give(
+    pixels: np.ndarray, steepness: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    network, model = steep(steepness), Steep(steepness)
+    model.register_forward_hook(lambda _, given, __: asked.append(len(given[0])))
+    watched = OpenNetwork(model, model.normalize, None)
+    value = value_of(Question(0, 1))
+    maps, _ = complete_gradients(watched, [value], pixels, 255)
+    steps = sum(asked[1:]) // len(pixels)  # the two ends are asked first
+    assert steps in (32, 64, 128, 256)
+    assert maps == pytest.approx(integrated_gradients(network, [value], pixels, 255, steps), abs=1e-4)
+
+
+def test_a_change_that_no_number_of_steps_finds_is_left_to_be_said(pixels: np.ndarray) -> None:
+    value = value_of(Question(0, 1))
+    maps, change = complete_gradients(steep(1e9), [value], pixels, 255)
+    assert change[0] == pytest.approx([4, 4], abs=1e-3)
+    assert maps.sum(axis=(2, 3)) == pytest.approx(0, abs=1e-3)
+    assert not adds_up(maps.sum(axis=(2, 3)), change).any()
+
+
+def test_where_there_is_one_class_the_map_is_flat(pixels: np.ndarray) -> None:
+    model = Small(linear=False).requires_grad_(False)
+    network = OpenNetwork(lambda x: model(x)[:, :1], model.normalize, None)
+    maps, change = complete_gradients(network, [value_of(Question(0, None))], pixels, 255)
+    assert not maps.any()
+    assert not change.any()
+
+
 def test_grad_cam_is_the_paper_s_sum(pixels: np.ndarray) -> None:
     network = opened(linear=False)
     model = network.logits
@@ -104,13 +164,15 @@ def test_many_values_and_steps_together_are_each_alone(
     for place, value in enumerate(values):
         for number, picture in enumerate(torch.from_numpy(pixels)):
             start, end = network.normalize(blank)[0], network.normalize(picture[None])[0]
-            expected = torch.zeros_like(end)
-            for step in range(7):
-                x = (start + (step + 0.5) / 7 * (end - start)).requires_grad_()
+            expected, weights = torch.zeros_like(end), 0.0
+            for step in range(1, 8):
+                x = (start + (step / 7) ** 3 * (end - start)).requires_grad_()
                 assert isinstance(network.logits, Small)
                 logits = network.logits.head(F.relu(network.logits.conv(x[None])).mean((2, 3)))
-                expected += torch.autograd.grad(value(logits).sum(), x)[0] / 7
-            expected = (expected * (end - start)).sum(0).detach()
+                weight = (step / 7) ** 2 * (0.5 if step == 7 else 1)  # the cube's slope, by trapezoids
+                expected += torch.autograd.grad(value(logits).sum(), x)[0] * weight
+                weights += weight
+            expected = (expected / weights * (end - start)).sum(0).detach()
             assert found[place, number] == pytest.approx(expected.numpy(), abs=1e-5)
             alone = grad_cam(network, [value], pixels[number][None])[0, 0]
             assert cams[place, number] == pytest.approx(alone, abs=1e-6)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from named_alike import train_named_alike
 from small_products import products_config
 
 from shelfwise.bundle import ProductsBundle
@@ -28,6 +31,12 @@ TITLE = "Elder Red wool shoe 2"
 @pytest.fixture(scope="module")
 def bundle(tiny_products_bundle: Path) -> ProductsBundle:
     return ProductsBundle.open(tiny_products_bundle)
+
+
+@pytest.fixture(scope="module")
+def named_alike(once: Callable[..., Path], products_table: Path) -> ProductsBundle:
+    folder = once("named-alike", lambda folder: train_named_alike(products_table, folder))
+    return ProductsBundle.open(folder / "bundle")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +74,34 @@ def test_it_explains_the_answer_of_predict_and_its_parts_add_up(
     assert "cross_attention" in said.missing["attention"]
     assert all(near.label == "shoe" for near in said.neighbours[:2])
     assert Explanation.model_validate_json(said.model_dump_json()) == said
+
+
+def test_integrated_gradients_add_up_or_say_by_how_much_they_do_not(
+    bundle: ProductsBundle, products_table: Path
+) -> None:
+    found = ProductExplainer(bundle, 1).explain(product(products_table, "p0002", "p0007"))
+    maps = [one for picture in found.explanation.pictures for one in picture.maps]
+    summed = [one for one in maps if one.method == "integrated gradients"]
+    assert len(summed) == 4
+    for one in summed:
+        assert one.total is not None
+        assert one.residual is not None
+        assert found.maps[one.file].sum() == pytest.approx(one.total)
+        assert abs(one.residual) <= max(0.05, 0.05 * abs(one.total - one.residual)) + 1e-3
+    assert all(one.residual is None for one in maps if one.method != "integrated gradients")
+
+
+def test_classes_that_share_a_name_are_told_apart(named_alike: ProductsBundle, products_table: Path) -> None:
+    explainer = ProductExplainer(named_alike, 1)
+    said = explainer.explain(product(products_table, "p0002")).explanation
+    assert said.rival is not None
+    names = {said.label, said.rival.label}
+    assert len(names) == 2
+    assert {said.answer.label, " > ".join(said.path)} == {said.label}
+    every = names | {near.label for near in said.neighbours}
+    assert all(re.fullmatch("(red|blue|green|black) > (shirt|trousers|shoe|bag)", str(one)) for one in every)
+    other = explainer.explain(product(products_table, "p0002"), label=said.rival.label).explanation
+    assert (other.label, other.answer.label) == (said.rival.label, said.label)
 
 
 def test_the_word_that_names_the_class_weighs_most(bundle: ProductsBundle) -> None:

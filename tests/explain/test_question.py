@@ -50,10 +50,27 @@ def test_a_class_is_found_by_its_name_or_path_whatever_the_case() -> None:
     assert class_number(PATHS, "bags > shoes") == 3
 
 
+def test_a_class_is_found_by_the_end_of_its_path_that_is_its_own() -> None:
+    paths = (
+        ("Sale", "Men", "Other"),
+        ("Sale", "Women", "Other"),
+        ("New", "Men", "Other"),
+        ("New", "Men", "Hat"),
+    )
+    for number, name in enumerate(("Sale > Men > Other", "Women > Other", "new > men > other", "Men > Hat")):
+        assert class_number(paths, name) == number
+    assert class_number((("Other",), ("Men", "Other")), "other") == 0
+    with pytest.raises(DataError, match="did you mean 'Women > Other'"):
+        class_number(paths, "Woman > Other")
+
+
 def test_a_name_that_is_not_there_or_not_one_is_mended_by_the_message() -> None:
     with pytest.raises(DataError, match="did you mean 'Shirts'"):
         class_number(PATHS, "Shirt")
     with pytest.raises(DataError, match="'Accessories > Shoes', 'Bags > Shoes'"):
         class_number(PATHS, "Shoes")
+    deep = (("Sale", "Men", "Other"), ("Sale", "Women", "Other"))
+    with pytest.raises(DataError, match="name one of 'Men > Other', 'Women > Other'"):
+        class_number(deep, "Other")
     with pytest.raises(DataError, match="such as 'Shirts' or 'Sports Shoes'"):
         class_number(PATHS, "zzzz")

@@ -33,7 +33,7 @@ def explained() -> Explained:
     maps = MapCollector(0)
     values = np.linspace(-1, 1, 24 * 18).reshape(24, 18)
     for asks in ("class", "contrast"):
-        maps.add("integrated gradients", asks, values, "nats a pixel", adds_up=True)
+        maps.add("integrated gradients", asks, values, "nats a pixel", change=0.04)
         maps.add("Grad-CAM", asks, values.clip(0), "no unit")
     maps.add("edges", "edges", np.zeros((24, 18)), "grey levels")
     text = f"Größe {EVIL}"
@@ -75,6 +75,41 @@ def test_page_json_and_pngs_are_written_side_by_side(explained: Explained, tmp_p
     assert "Größe" in text
     with Image.open(written[2]) as picture:
         assert picture.width > 600
+
+
+def test_pngs_of_an_earlier_explanation_do_not_stay(explained: Explained, tmp_path: Path) -> None:
+    write_explanation(explained, tmp_path)
+    ours = {"picture-2-class-gradients.png", "picture-12-edges.png", "picture-1-contrast-occlusion.png"}
+    others = {"picture-1.png", "picture-1-class-front.png", "picture-shoe-edges.png", "picture-01-edges.png"}
+    for name in ours | others:
+        (tmp_path / name).touch()
+    written = write_explanation(explained, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written} | others
+    bare = Explained(explained.explanation.model_copy(update={"pictures": (), "gaze": ()}))
+    assert len(write_explanation(bare, tmp_path)) == 2
+    assert {path.name for path in tmp_path.glob("*.png")} == others
+
+
+def test_a_map_that_does_not_add_up_is_said_to_be_off(explained: Explained) -> None:
+    (picture,) = explained.explanation.pictures
+    about = [one.model_copy(update={"total": 4.0, "residual": 0.19}) for one in picture.maps]
+    off = [*about[:-1], about[-1].model_copy(update={"asks": "class", "total": 5.68, "residual": 1.94})]
+    pages = [
+        explanation_page(
+            Explained(
+                explained.explanation.model_copy(
+                    update={"pictures": (picture.model_copy(update={"maps": tuple(maps)}),)}
+                ),
+                explained.pixels,
+                explained.maps,
+            )
+        )
+        for maps in (about, off)
+    ]
+    assert "in all +4.00 nats" in pages[0]
+    assert "the picture adds" not in pages[0]
+    assert "in all +5.68 nats; the picture adds +3.74" in pages[1]
+    assert "trust such a map less" in pages[1]
 
 
 def test_the_page_holds_everything_and_asks_for_nothing(explained: Explained) -> None:

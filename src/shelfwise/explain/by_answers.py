@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from shelfwise.bundle.neighbours import KnownProducts
+from shelfwise.data.taxonomy import distinct_names
 from shelfwise.errors import DataError
 from shelfwise.explain import neighbours, words
 from shelfwise.explain.asked_product import AskedProduct
@@ -43,25 +44,22 @@ def explain_by_answers(
     if answer.status == "failed":
         raise DataError(f"'{product.id}' {answer.error}")
     asked = AskedProduct(predictor, product, image_root, name)
-    whole, info = asked.whole[None], asked.info
-    question = question_about(info.paths, whole[0], label, several=info.several)
-    missing, beside = {}, None
-    if question.rival is not None:
-        odds = float(Question(question.rival, question.number).probability(whole)[0])
-        beside = LabelScore(label=info.paths[question.rival][-1], probability=odds)
-    elif info.several:
+    info, missing = asked.info, {}
+    question = question_about(info.paths, asked.whole, label, several=info.several)
+    explained = _score(asked, question.number)
+    if question.rival is None and info.several:
         missing["contrast"] = f"a product may have several values of '{name}' at once: none is a rival"
-    else:
+    elif question.rival is None:
         missing["contrast"] = "the target has one class only"
     explanation = Explanation(
         bundle=bundle.label,
         id=product.id,
         target=name,
-        label=info.paths[question.number][-1],
+        label=explained.label,
         path=info.paths[question.number],
-        probability=float(question.probability(whole)[0]),
-        answer=answer.targets[name].top[0],
-        rival=beside,
+        probability=explained.probability,
+        answer=_score(asked, int(asked.whole.argmax())),
+        rival=None if question.rival is None else _score(asked, question.rival),
         known=answer.known,
         text=asked.text,
         missing=missing,
@@ -71,6 +69,12 @@ def explain_by_answers(
     if known is None:
         known = neighbours.known_products(bundle)
     return _with_neighbours(explanation, asked, predictor, known), asked, question
+
+
+def _score(asked: AskedProduct, number: int) -> LabelScore:
+    """A class by the name that tells it apart, and its probability."""
+    odds = Question(number, None, asked.info.several).probability(asked.whole[None])[0]
+    return LabelScore(label=distinct_names(asked.info.paths)[number], probability=float(odds))
 
 
 def chosen_target(predictor: ProductPredictor, target: str | None) -> str:

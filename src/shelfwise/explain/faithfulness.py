@@ -55,7 +55,11 @@ def word_curves(
     spans: Sequence[tuple[int, int]],
     order: Sequence[int],
 ) -> tuple[float, float]:
-    """Areas under deletion and insertion of words in an order, a word a step; `ask` gives the class's p."""
+    """Areas under deletion and insertion of words in an order, a word a step; `ask` gives the class's p.
+
+    ValueError for a text without words: there is one order of none, and nothing to compare it with."""
+    if not order:
+        raise ValueError(f"'{text}' has no word that could be taken away")
     gone = [without(text, [spans[k] for k in order[:count]]) for count in range(len(order) + 1)]
     kept = [without(text, [spans[k] for k in order[count:]]) for count in range(len(order) + 1)]
     found = ask([*gone, *kept])

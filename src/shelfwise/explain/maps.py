@@ -1,4 +1,4 @@
-"""Maps over a picture: smoothed, cut into cells, and blurred pictures to begin from.
+"""Maps over a picture: smoothed, added up, cut into cells, and blurred pictures to begin from.
 
 N maps or pictures of H x W pixels, C channels.
 """
@@ -8,13 +8,21 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 
 from shelfwise.schema.explanation import Grid
 
 ROWS = 8
 """Cells of a grid from top to bottom; across there are as many as keep them square."""
+
+OFF = 0.05
+"""By how much the sum of a map may miss what it stands for: by this share of it, or this many nats."""
+
+
+def adds_up(sums: Float[ndarray, "..."], changes: Float[ndarray, "..."]) -> Bool[ndarray, "..."]:
+    """Whether maps with these sums account for the changes of a value that they stand for."""
+    return np.asarray(np.abs(sums - changes) <= np.maximum(OFF * np.abs(changes), OFF))
 
 
 def smooth(maps: Float[ndarray, "N H W"], sigma: float) -> Float[ndarray, "N H W"]:

@@ -8,6 +8,7 @@ from numpy import ndarray
 
 from shelfwise.bundle import ProductsBundle
 from shelfwise.bundle.neighbours import NEIGHBOURS, KnownProducts, read_known_products
+from shelfwise.data.taxonomy import distinct_names
 from shelfwise.schema.explanation import Method, Neighbour
 
 TOP = 5
@@ -25,12 +26,12 @@ def nearest_products(
     """The nearest of the bundle's `known_products`, the nearest first."""
     cosines = known.vectors @ vector.astype(np.float32)
     main = bundle.reading.targets.get(bundle.meta.target)
-    paths = main.paths if main is not None else ()
+    names = distinct_names(main.paths) if main is not None else ()
     return tuple(
         Neighbour(
             id=known.ids[row],
             title=known.titles[row],
-            label=paths[known.classes[row]][-1] if 0 <= known.classes[row] < len(paths) else None,
+            label=names[known.classes[row]] if 0 <= known.classes[row] < len(names) else None,
             similarity=float(cosines[row]),
         )
         for row in np.argsort(-cosines, kind="stable")[:top].tolist()

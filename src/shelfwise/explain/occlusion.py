@@ -20,8 +20,12 @@ METHOD = Method(
 )
 
 
+Ask = Callable[[UInt8[ndarray, "V H W C"]], Float[ndarray, "V K"]]
+"""Versions of one picture to calibrated logits; all else that is known of the product stays."""
+
+
 def occlusion(
-    ask: Callable[[UInt8[ndarray, "V H W C"]], Float[ndarray, "V K"]],
+    ask: Ask,
     values: Sequence[Callable[[Float[ndarray, "V K"]], Float[ndarray, "V"]]],
     pixels: UInt8[ndarray, "H W C"],
     background: int,

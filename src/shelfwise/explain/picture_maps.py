@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from jaxtyping import UInt8
 from numpy import ndarray
@@ -14,26 +14,25 @@ from shelfwise.explain.gradients import (
     INTEGRATED_GRADIENTS,
     SMOOTH,
     OpenNetwork,
+    complete_gradients,
     contrast_of,
     grad_cam,
-    integrated_gradients,
     value_of,
 )
 from shelfwise.explain.maps import smooth
 from shelfwise.explain.question import Question
 from shelfwise.explain.result import MapCollector
-from shelfwise.schema.explanation import Method
+from shelfwise.schema.explanation import Asks, Method
 
 UNITS = {
     INTEGRATED_GRADIENTS.name: "nats a pixel",
     GRAD_CAM.name: "no unit",
     answers.METHOD.name: "nats when blanked",
 }
-Ask = Callable[[ndarray], ndarray]
 
 
 def maps_of_picture(
-    ask: Ask,
+    ask: answers.Ask,
     network: OpenNetwork | None,
     pixels: UInt8[ndarray, "H W C"],
     question: Question,
@@ -45,12 +44,14 @@ def maps_of_picture(
 
     What the network cannot give is left out: `why_without` says it."""
     one = pixels[None]
-    asked = ["class"] if question.rival is None else ["class", "contrast"]
+    asked: list[Asks] = ["class"] if question.rival is None else ["class", "contrast"]
     found: dict[str, Sequence[ndarray]] = {}
+    changes: dict[str, list[float]] = {}
     if network is not None:
         values = [value_of(question), *([] if question.rival is None else [contrast_of(question)])]
-        rough = integrated_gradients(network, values, one, background)[:, 0]
-        found[INTEGRATED_GRADIENTS.name] = list(smooth(rough, SMOOTH * pixels.shape[0]))
+        rough, change = complete_gradients(network, values, one, background)
+        found[INTEGRATED_GRADIENTS.name] = list(smooth(rough[:, 0], SMOOTH * pixels.shape[0]))
+        changes[INTEGRATED_GRADIENTS.name] = change[:, 0].tolist()
         if network.last is not None:
             found[GRAD_CAM.name] = list(grad_cam(network, values, one)[:, 0])
     judges = [question.value, *([] if question.rival is None else [question.contrast])]
@@ -58,8 +59,8 @@ def maps_of_picture(
     said = MapCollector(number)
     for place, asks in enumerate(asked):
         for method, maps in found.items():
-            unit, adds_up = UNITS[method], method == INTEGRATED_GRADIENTS.name
-            said.add(method, asks, maps[place], unit, adds_up=adds_up)
+            change_of = changes[method][place] if method in changes else None
+            said.add(method, asks, maps[place], UNITS[method], change=change_of)
     said.add(edges.METHOD.name, "edges", edges.sobel(one)[0], "grey levels")
     return said
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from shelfwise.data.taxonomy import distinct_names
 from shelfwise.errors import DataError
 
 _SHOWN = 3
@@ -70,28 +71,28 @@ def question_about(
 
 
 def class_number(paths: Sequence[tuple[str, ...]], name: str) -> int:
-    """The class whose finest label or whole path (`A > B`) is `name`, whatever the case.
+    """The class whose whole path (`A > B`), or an end of it such as its finest label, is `name`, in any case.
 
-    DataError names the closest ones where there is none, and the paths where there are several."""
-    wanted = name.strip().casefold()
-    for called in (_path, _last):
-        found = [k for k, path in enumerate(paths) if called(path).casefold() == wanted]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            listed = ", ".join(f"'{_path(paths[k])}'" for k in found)
-            raise DataError(f"class '{name}' is more than one class: name the whole path, one of {listed}")
-    names = list(dict.fromkeys(_last(path) for path in paths))
-    folded = {one.casefold(): one for one in names}
-    close = [folded[one] for one in get_close_matches(wanted, folded, n=_SHOWN, cutoff=0.4)]
+    DataError names the closest ones where there is none, and all of them where there are several."""
+    wanted, names = name.strip().casefold(), distinct_names(paths)
+    ends: dict[str, list[int]] = {}
+    for number, path in enumerate(paths):
+        for end in _ends(path):
+            ends.setdefault(end.casefold(), []).append(number)
+    found = ends.get(wanted, [])
+    found = [k for k in found if " > ".join(paths[k]).casefold() == wanted] or found
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = ", ".join(f"'{names[k]}'" for k in found)
+        raise DataError(f"class '{name}' is more than one class: name one of {listed}")
+    near = get_close_matches(wanted, ends, n=_SHOWN, cutoff=0.4)
+    close = list(dict.fromkeys(names[k] for end in near for k in ends[end]))[:_SHOWN]
     shown = close or names[:_SHOWN]
     some = f"{'did you mean' if close else 'such as'} " + " or ".join(f"'{one}'" for one in shown)
     raise DataError(f"class '{name}' is none of the {len(paths)} classes; {some}")
 
 
-def _path(path: tuple[str, ...]) -> str:
-    return " > ".join(path)
-
-
-def _last(path: tuple[str, ...]) -> str:
-    return path[-1]
+def _ends(path: tuple[str, ...]) -> list[str]:
+    """The ends of a path, the shortest first."""
+    return [" > ".join(path[start:]) for start in reversed(range(len(path)))]

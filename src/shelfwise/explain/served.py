@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-import numpy as np
+from jaxtyping import UInt8
+from numpy import ndarray
 
 from shelfwise.bundle.neighbours import KnownProducts
 from shelfwise.errors import DataError
@@ -22,7 +23,7 @@ from shelfwise.explain.result import Explained, MapCollector
 from shelfwise.predict.predictor import Predictor
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Product
-from shelfwise.schema.explanation import ExplainedPicture, Explanation
+from shelfwise.schema.explanation import Asks, ExplainedPicture, Explanation
 
 UNIT = "nats when blanked"
 ATTENTION = "attention and gradients are told by `shelfwise explain`"
@@ -97,11 +98,13 @@ def picture_by_answers(
     return Explained(explanation, (asked.pixels,), maps.drawn)
 
 
-def _maps(ask: object, question: Question, pixels: np.ndarray, background: int, number: int) -> MapCollector:
+def _maps(
+    ask: occlusion.Ask, question: Question, pixels: UInt8[ndarray, "H W C"], background: int, number: int
+) -> MapCollector:
     """Where the class is seen, and where it is rather than its rival."""
-    asks = ["class"] if question.rival is None else ["class", "contrast"]
+    asks: list[Asks] = ["class"] if question.rival is None else ["class", "contrast"]
     judges = [question.value, *([] if question.rival is None else [question.contrast])]
     found = MapCollector(number)
-    for kind, values in zip(asks, occlusion.occlusion(ask, judges, pixels, background), strict=True):  # type: ignore[arg-type]
+    for kind, values in zip(asks, occlusion.occlusion(ask, judges, pixels, background), strict=True):
         found.add(occlusion.METHOD.name, kind, values, UNIT)
     return found

@@ -16,7 +16,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from shelfwise.explain.result import Explained
+from shelfwise.explain.maps import adds_up
+from shelfwise.explain.result import Explained, is_map_file
 from shelfwise.files import replacing
 from shelfwise.reports.page import percent, picture_uri, render, save_figure, write_page
 from shelfwise.schema.explanation import Explanation, PictureMap
@@ -32,7 +33,9 @@ MOST_GAZES = 12
 
 
 def write_explanation(explained: Explained, folder: Path) -> list[Path]:
-    """Write JSON, page and PNGs, each whole or not at all; return their paths, the page's first."""
+    """Write JSON, page and PNGs, each whole or not at all; return their paths, the page's first.
+
+    PNGs of an explanation that was in the folder before, which this one has none of, are removed."""
     folder.mkdir(parents=True, exist_ok=True)
     explanation = explained.explanation
     pages = [folder / "explanation.html", folder / "explanation.json"]
@@ -45,13 +48,16 @@ def write_explanation(explained: Explained, folder: Path) -> list[Path]:
     with replacing(pages[1]) as partial_path:
         partial_path.write_text(explanation.model_dump_json(indent=1) + "\n", encoding="utf-8")
     write_page(pages[0], explanation_page(explained))
+    for path in folder.glob("picture-*.png"):
+        if is_map_file(path.name) and path not in drawn:
+            path.unlink()
     return [*pages, *drawn]
 
 
 def explanation_page(explained: Explained) -> str:
     """Return the page."""
     explanation = explained.explanation
-    pictures = [
+    pictures: list[dict[str, Any]] = [
         {
             "name": picture.name,
             "original": picture_uri(pixels, scale_of(pixels)),
@@ -67,6 +73,7 @@ def explanation_page(explained: Explained) -> str:
         sections=_sections(explanation),
         e=explanation,
         pictures=pictures,
+        off=any(tile["adds"] is not None for picture in pictures for tile in picture["maps"]),
         photo=any(pixels.shape[2] == 3 for pixels in explained.pixels),
         text=marked_text(explanation),
         words=sorted(explanation.words, key=lambda word: -abs(word.weight)),
@@ -149,9 +156,18 @@ def _tiles(
             "uri": picture_uri(overlay(pixels, explained.maps[said.file], said), scale_of(pixels)),
             "title": title(said, explanation),
             "said": said,
+            "adds": _adds(said),
         }
         for said in maps
     ]
+
+
+def _adds(said: PictureMap) -> float | None:
+    """What the picture adds, where the map's sum is not about that."""
+    if said.total is None or said.residual is None:
+        return None
+    change = said.total - said.residual
+    return None if adds_up(np.array(said.total), np.array(change)) else change
 
 
 def _lead(explanation: Explanation) -> str:

@@ -100,7 +100,7 @@ class TargetAnswer(Frozen):
     probabilities: tuple[Probability, ...]
     """Of each of `labels`, calibrated; a coarser level's is the sum of its finer ones'."""
     top: tuple[LabelScore, ...] = ()
-    """The best of the finest classes, the best one first."""
+    """The best of the finest classes, the best one first; where two share a name, with their parents."""
     several: bool = False
     """Whether `labels` are several values at once, no path."""
 

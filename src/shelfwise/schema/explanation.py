@@ -8,6 +8,7 @@ from pydantic import Field
 
 from shelfwise.schema import Frozen, LabelScore, Probability
 
+Asks = Literal["class", "contrast", "edges"]
 Grid = tuple[tuple[float, ...], ...]
 """Numbers of cells, row by row from the top."""
 
@@ -31,7 +32,7 @@ class PictureMap(Frozen):
     """Where in a picture one method sees the answer."""
 
     method: str
-    asks: Literal["class", "contrast", "edges"]
+    asks: Asks
     """What it explains: the class, the class rather than its rival, or nothing but the picture's edges."""
     file: str
     """PNG: the picture, and beside it the map over it, with its scale."""
@@ -39,8 +40,10 @@ class PictureMap(Frozen):
     low: float
     high: float
     total: float | None = None
-    """The sum over all pixels, where it means something: of integrated gradients what the picture adds to the
-    value of a blank one, in nats."""
+    """The sum over all pixels, where it means something: of integrated gradients about what the picture adds
+    to the value of a blank one, in nats."""
+    residual: float | None = None
+    """`total` less what the picture does add, in nats: integrated gradients have finitely many steps."""
     grid: Grid
     """Means over equal cells."""
 
@@ -92,7 +95,8 @@ class Explanation(Frozen):
     id: str
     target: str
     label: str
-    """The class that is explained: the answer, unless another one was asked for."""
+    """The class that is explained: the answer, unless another one was asked for. Where two share a name, here
+    as everywhere below, it is the end of the path that is its own, such as `Men > Other`."""
     path: tuple[str, ...]
     probability: Probability
     """The one that `predict` gives."""
