@@ -309,6 +309,11 @@ PAIR = {"tower": "pretrained", "checkpoint": "a/clip"}
             "'pretrained', of one checkpoint",
         ),
         ({"train": {"loader": "stream"}}, "train.loader 'stream' is not for products"),
+        ({"train": {"gradient_checkpointing": True}}, "train.gradient_checkpointing is for pictures alone"),
+        ({"augment": {"mixup": 0.2}}, "augment.mixup is for pictures alone"),
+        ({"picture": {"head_scale": 1.0}}, "picture.head_scale is for pictures alone"),
+        ({"train": {"epochs": float("inf")}}, "finite number"),
+        ({"targets": {"a": {"labels": ["type", "type"]}}}, "labels type, type: each level once"),
         ({"train": {"epochs": 0}}, "only fusion.kind 'dual' answers without training"),
         ({"zero_shot": {"wise": 0.5}}, "zero_shot.wise needs fusion.kind 'dual'"),
         ({"zero_shot": {"wise": 1.5}}, "zero_shot: wise is 0 to 1 or 'auto', not 1.5"),
@@ -325,10 +330,17 @@ PAIR = {"tower": "pretrained", "checkpoint": "a/clip"}
         ),
     ],
 )
-def test_pretrained_towers_that_do_not_fit_are_named(values: dict[str, Any], said: str) -> None:
+def test_what_products_cannot_have_is_named(values: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_run({"task": "products"} | values, where="shop")
     assert said in str(caught.value)
+
+
+def test_a_pretrained_tower_needs_no_stages() -> None:
+    picture = {"tower": "pretrained", "checkpoint": "a", "widths": [64], "depths": []}
+    config = parse_run({"task": "products", "picture": picture}, where="shop")
+    assert isinstance(config, ProductsConfig)
+    assert config.picture.depths == ()
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
 
-from shelfwise.files import replacing
+from shelfwise.files import claimed, replacing
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -40,3 +42,15 @@ def test_two_writers_do_not_share_a_partial_file(tmp_path: Path) -> None:
         first.write_text("first, and longer")
         second.write_text("second")
     assert path.read_text() == "first, and longer"
+
+
+def test_a_lock_says_who_has_it_and_is_gone_with_its_holder(tmp_path: Path) -> None:
+    path = tmp_path / "run" / ".lock"
+    with claimed(path) as first, claimed(path) as second:
+        assert first is None
+        assert second is not None
+        assert re.fullmatch(rf"process {os.getpid()} on .+", second)
+    assert not path.exists()
+    path.write_text("process 1 on a host that was switched off")
+    with claimed(path) as again:
+        assert again is None

@@ -1,9 +1,12 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and locks that end with their process."""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import secrets
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +24,40 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[str | None]:
+    """Hold the lock file `path`; yields None where we have it, else who has: "process 17 on host".
+
+    The system releases the lock of a process that dies, so a stale one is simply taken over."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with path.open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                yield file.read().strip() or "another process"
+                return
+            if not _is(path, file.fileno()):
+                continue  # its holder has just ended, and has taken the file away
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            try:
+                yield None
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is(path: Path, descriptor: int) -> bool:
+    """Whether the open file is still the one that the path names."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from pyarrow import parquet
 from small_products import products_config
 
 from shelfwise.cli.said import said
+from shelfwise.predict.product_stream import _cells
 from shelfwise.schema import LabelScore, TargetAnswer
 
 Run = Callable[..., tuple[int, str, str]]
@@ -167,9 +168,30 @@ def test_two_bundles_get_their_paired_differences(
     assert (code, err) == (0, "")
     assert "B - A, 95% interval" in out
     assert "+0.00 (+0.00 to +0.00)  neither" in out
+    assert re.search(r"^category +all that each reads ", out, re.MULTILINE)
+    assert "A reads picture and text; B reads picture and text\n" in out
     assert out.endswith("report:  both/report.html\nmetrics: both/comparison.json\n")
     found = json.loads((tmp_path / "both" / "comparison.json").read_text())
     assert found["targets"]["colour"]["text"]["metrics"]["ece"]["better"] == "neither"
+
+
+def test_a_class_that_was_not_learned_is_told_beside_the_accuracy(
+    run: Run, products_table: Path, tiny_products_bundle: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "shop.csv"
+    table.write_text(products_table.read_text(encoding="utf-8").replace(",red,", ",teal,"), encoding="utf-8")
+    code, out, err = run("evaluate", tiny_products_bundle, table, "--out", "found", "--part", "train")
+    assert code == 0, err
+    found = json.loads((tmp_path / "found" / "metrics.json").read_text())
+    count, figures = found["about"]["colour"]["not_learned"], found["targets"]["colour"]["text"]
+    assert count == figures["not_learned"] > 0
+    assert figures["accuracy"]["value"] <= 1 - count / figures["rows"]
+    known = f"{figures['accuracy_known']['value']:.1%}"
+    line = next(line for line in out.splitlines() if line.startswith("colour: "))
+    assert line == (
+        f"colour: the bundle has not learned the class of {count} products, which counts as wrong; "
+        f"of the classes learned it tells right {known}, from text."
+    )
 
 
 def test_what_cannot_be_compared_is_one_line(
@@ -269,3 +291,40 @@ def test_several_values_are_told_as_such_and_a_path_as_a_path() -> None:
     path = TargetAnswer(labels=("Clothes", "Coat"), probabilities=(0.9, 0.5))
     assert said(path) == "Clothes 90.0% > Coat 50.0%"
     assert said(TargetAnswer(labels=(), probabilities=(), several=True)) == "none likely"
+
+
+def test_the_next_command_is_of_the_catalogue_that_was_learned(
+    run: Run, config: Path, products_table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other.csv").write_text(products_table.read_text())
+    (tmp_path / "images").symlink_to(products_table.parent / "images")
+    short = ("--set", "train.epochs=0.2", "--out", "run")
+    code, out, err = run("train", config, "--set", "data.source=other.csv", *short)
+    assert code == 0, err
+    assert re.search(r"next:   shelfwise evaluate run/bundle \S*other.csv --out run", out)
+    code, again, err = run("train", config, "--set", "data.source=other.csv", *short, "--resume")
+    assert code == 0
+    assert again
+    assert out.endswith(again)
+    assert err.startswith("nothing to train: 'run' holds this configuration's finished run")
+
+
+def test_values_that_hold_what_joins_them_stay_apart_in_a_csv_file() -> None:
+    answers = {"path": ["Home > Garden"], "tags": ["a|b", "c"], "plain": ["Home", "Garden"]}
+    assert _cells(answers, {"path", "plain"}) == {
+        "path": '["Home > Garden"]',
+        "tags": '["a|b", "c"]',
+        "plain": "Home > Garden",
+    }
+
+
+def test_the_other_class_of_the_same_name_is_said() -> None:
+    answer = TargetAnswer(
+        labels=("Men", "Other"),
+        probabilities=(0.5, 0.47),
+        top=(
+            LabelScore(label="Men > Other", probability=0.47),
+            LabelScore(label="Women > Other", probability=0.46),
+        ),
+    )
+    assert said(answer) == "Men 50.0% > Other 47.0%; else Women > Other 46.0%"

@@ -356,3 +356,10 @@ def test_the_scale_stops_at_100_and_can_come_back() -> None:
     assert temperature.log_scale.grad is not None
     torch.optim.SGD(temperature.parameters(), lr=1e-3).step()
     assert temperature().item() < 99
+
+
+def test_a_scale_that_a_checkpoint_brings_is_cut_only_as_it_learns_and_siglips_never() -> None:
+    clip, siglip = Temperature(scale=117.0), Temperature(scale=117.0, most=None)
+    assert clip.eval()().item() == pytest.approx(117, rel=1e-5)
+    assert clip.train()().item() == pytest.approx(100, rel=1e-5)
+    assert siglip.train()().item() == pytest.approx(117, rel=1e-5)

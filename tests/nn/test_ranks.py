@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,16 @@ def fails_at_the_end(_folder: Path) -> None:
             raise ValueError("the shelf fell down")
 
 
-TASKS = {task.__name__: task for task in (both, disagree, one_fails, fails_at_the_end)}
+def first_works_on(folder: Path) -> None:
+    """Rank 0 is busy for longer than a meeting may take, after the last one."""
+    with join(timeout_s=2) as ranks:
+        gather(torch.zeros(1))
+        if ranks.first:
+            time.sleep(4)
+    (folder / f"{ranks.rank}.json").write_text("{}")
+
+
+TASKS = {task.__name__: task for task in (both, disagree, one_fails, fails_at_the_end, first_works_on)}
 
 
 def threads() -> list[str]:
@@ -177,6 +187,12 @@ def test_two_ranks_train_under_torchrun(tmp_path: Path) -> None:
 
 def test_ranks_that_disagree_all_raise_and_go_on(tmp_path: Path) -> None:
     results = run_two(__file__, "disagree", tmp_path, timeout_s=TIMEOUT_S)
+    assert [code for code, _ in results] == [0, 0], results
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.json", "1.json"]
+
+
+def test_the_others_wait_for_a_first_rank_that_works_on_after_the_last_meeting(tmp_path: Path) -> None:
+    results = run_two(__file__, "first_works_on", tmp_path, timeout_s=TIMEOUT_S)
     assert [code for code, _ in results] == [0, 0], results
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0.json", "1.json"]
 

@@ -11,17 +11,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from drawn import draw_catalog
+from PIL import Image
 from small_products import products_config
 
 from shelfwise.bundle import ProductsBundle, open_bundle
 from shelfwise.config import AblateConfig, ProductsConfig, changed
 from shelfwise.data.catalog import read_catalog
 from shelfwise.errors import BundleError, ConfigError, DataError, ErrorBudgetError, TrainingError
+from shelfwise.files import claimed
+from shelfwise.nn.product_net import ProductNet
 from shelfwise.predict.products import ProductPredictor
+from shelfwise.predict.torch_products import load_product_net
 from shelfwise.schema import Picture, Product
 from shelfwise.train.fit import Watch
 from shelfwise.train.product_inputs import fingerprint, load_product_inputs, read_as
+from shelfwise.train.product_start import start_from
 from shelfwise.train.products import train_products
 from shelfwise.train.start import finished
 
@@ -213,8 +219,10 @@ def test_how_pictures_are_kept_is_no_part_of_a_fingerprint(table: Path) -> None:
     kept, streamed = load_product_inputs(decoded), load_product_inputs(encoded)
     assert (kept.mean, kept.std) == (streamed.mean, streamed.std)
     assert fingerprint(decoded, kept) == fingerprint(encoded, streamed)
-    data, digest = kept.train, hashlib.sha256()
-    for array in (data.places, data.words, data.values, data.numbers, data.keys, *data.labels.values()):
+    names = {name: classes.paths for name, classes in kept.classes.items()}
+    data, digest = kept.train, hashlib.sha256(json.dumps(names).encode())
+    inputs = (data.places, data.first, data.words, data.pieces, data.values, data.numbers, data.keys)
+    for array in (*inputs, *data.labels.values()):
         digest.update(array.tobytes())
     digest.update(data.pool[data.places].tobytes())
     assert fingerprint(encoded, streamed)["data"] == digest.hexdigest()[:16]
@@ -371,3 +379,81 @@ def test_a_temperature_that_is_missing_is_told(bundle: ProductsBundle) -> None:
         BundleError, match="no temperature for 'picture\\+table', only for picture, text, pict"
     ):
         target.temperature_of(("picture", "table"))
+
+
+def test_another_main_target_takes_over_all_but_the_vectors_of_its_classes(
+    bundle: ProductsBundle, table: Path
+) -> None:
+    targets = {"colour": {"labels": ["colour"]}, "category": {"labels": ["category"]}}
+    config = products_config(table, targets=targets)
+    data = load_product_inputs(config)
+    net = ProductNet(config, data.classes, data.mean, data.std)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    start_from(net, bundle.path, {name: classes.paths for name, classes in data.classes.items()})
+    donor = load_product_net(bundle).state_dict()
+    for name, value in net.state_dict().items():
+        kept = before if name == "shared.classes.weight" else donor
+        assert torch.equal(value, kept[name]), name
+
+
+def test_a_donor_without_a_shared_space_leaves_the_new_one_to_be_learned(table: Path, tmp_path: Path) -> None:
+    plain = products_config(table, shared={"loss": "none"}, train={"epochs": 0.2})
+    donor = train_products(plain, tmp_path / "donor")
+    config = products_config(table, train={"epochs": 0.2})
+    found = train_products(config, tmp_path / "run", init_from=donor.path)
+    assert found.reading.shared == 16
+
+
+def test_what_no_training_product_had_is_not_answered_from(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = draw_catalog(tmp_path, 60, size=24)
+    table.write_text(re.sub(r"images/.*png", "", table.read_text()))
+    short = {"epochs": 1}
+    titled = train_products(products_config(table, fusion={"kind": "late"}, train=short), tmp_path / "run")
+    assert "no training product has a picture" in caplog.text
+    assert (titled.reading.unlearned, titled.listens) == (("picture",), ("text",))
+    assert "from picture" not in (titled.path / "README.md").read_text().partition("## Figures")[2]
+    picture = tmp_path / "p.png"
+    Image.fromarray(np.full((24, 24, 3), 90, np.uint8)).save(picture)
+    asked = [Product(id="a", images=(Picture(path=str(picture)),)), Product(id="b", title="Red shirt")]
+    alone, both = ProductPredictor.load(titled.path, threads=1).predict(asked, tmp_path)
+    assert (alone.status, alone.error_kind) == ("failed", "nothing_known")
+    assert alone.error == "it has no title, and the bundle answers from nothing else"
+    assert both.status == "ok"
+    with pytest.raises(
+        ConfigError, match=r"fusion.kind is 'picture', but no training product of .* has a picture"
+    ):
+        train_products(products_config(table, fusion={"kind": "picture"}, train=short), tmp_path / "none")
+
+
+def test_a_title_without_a_word_is_named_as_such(predictor: ProductPredictor) -> None:
+    (answer,) = predictor.predict([Product(id="a", title="\u2605\u2605\u2605")], Path())
+    assert answer.error == (
+        "it has no usable picture and no word that can be read in its title, and the bundle answers from "
+        "nothing else"
+    )
+
+
+def test_two_processes_cannot_train_into_one_folder(table: Path, tmp_path: Path) -> None:
+    config = products_config(table)
+    with claimed(tmp_path / "run" / ".lock") as other:
+        assert other is None
+        with pytest.raises(TrainingError, match=r"is in use: process \d+ on .* trains into it"):
+            train_products(config, tmp_path / "run")
+
+
+def test_a_fingerprint_knows_every_word_and_the_classes_names(table: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").symlink_to(table.parent / "images")
+    plain = load_product_inputs(products_config(table)).digest
+    for change, title in ((lambda text: text.replace(",red,", ",crimson,"), {}), (_longer, {"words": 2})):
+        changed_table = tmp_path / "changed.csv"
+        changed_table.write_text(change(table.read_text()))
+        mine = load_product_inputs(products_config(table, title=title)).digest
+        assert load_product_inputs(products_config(changed_table, title=title)).digest != mine
+    assert load_product_inputs(products_config(table)).digest == plain
+
+
+def _longer(text: str) -> str:
+    """Every title's last word is another."""
+    return re.sub(r"(Elder|Fir)[^,]*", lambda found: f"{found[0]} anew", text)

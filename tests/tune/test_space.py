@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ def test_tables_in_tables_are_whole_names() -> None:
     [
         ({"low": 1}, "needs low and high, or choices"),
         ({"low": 2, "high": 1}, "low must be less than high"),
-        ({"low": 0.1, "high": float("nan")}, "both finite"),
+        ({"low": 0.1, "high": float("nan")}, "finite number"),
         ({"low": 0, "high": 1, "log": True}, "log needs a low above 0"),
         ({"low": 0, "high": 1, "step": 0.3}, "whole steps of 0.3"),
         ({"low": 0, "choices": [1]}, "low, high, log and step are for numbers"),
@@ -105,3 +106,28 @@ def test_a_bundle_knows_nothing_of_tuning() -> None:
     asked = config({"train.lr": {"low": 0.1, "high": 1.0}})
     assert asked.tune != TuneConfig()
     assert "tune" not in asked.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("key", "choices"),
+    [
+        ("targets.category.labels", [["type"], ["master", "type"]]),
+        ("targets.category.several", [False, True]),
+        ("targets.category", [{"labels": ["type"]}]),
+        ("data.source", ["a.csv", "b.csv"]),
+        ("split.salt", ["a", "b"]),
+    ],
+)
+def test_what_is_asked_and_of_what_is_never_tried(key: str, choices: list[Any]) -> None:
+    labels = {"master": "master", "type": "type"}
+    values = {
+        "task": "products",
+        "data": {"source": "a.csv", "columns": {"title": "t", "labels": labels}},
+        "targets": {"category": {"labels": ["master", "type"]}},
+        "tune": {"space": {key: {"choices": choices}}},
+    }
+    asked = parse_run(values, where="shop")
+    with pytest.raises(
+        ConfigError, match=f"'{re.escape(key)}' cannot be tried: trials would not be judged alike"
+    ):
+        check_space(asked, asked.tune.space)

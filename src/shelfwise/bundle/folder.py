@@ -189,9 +189,10 @@ class ProductsBundle(AnyBundle):
 
     @property
     def listens(self) -> tuple[str, ...]:
-        """The modalities that the fusion takes in, of those that are read: one alone, or all."""
-        kind = self.config.fusion.kind
-        return (kind,) if kind in ("picture", "text") else self.reading.modalities
+        """The modalities that the fusion takes in, one alone or all, but for those that it never saw."""
+        kind, reading = self.config.fusion.kind, self.reading
+        heard = (kind,) if kind in ("picture", "text") else reading.modalities
+        return tuple(name for name in heard if name not in reading.unlearned)
 
 
 def open_bundle(path: Path, *, unchecked: Collection[str] = ()) -> Bundle | ReviewsBundle | ProductsBundle:

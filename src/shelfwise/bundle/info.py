@@ -84,6 +84,8 @@ class ProductsInfo(Section):
     """What a products bundle needs besides."""
 
     modalities: tuple[str, ...]
+    unlearned: tuple[str, ...] = ()
+    """Of these, what no training product had: no answer is from it."""
     targets: dict[str, TargetInfo]
     """The first one is the bundle's main target."""
     scales: dict[str, FieldScale] = {}

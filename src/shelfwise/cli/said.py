@@ -14,7 +14,7 @@ def said(answer: TargetAnswer) -> str:
         f"{label} {probability:.1%}"
         for label, probability in zip(answer.labels, answer.probabilities, strict=True)
     )
-    others = ", ".join(
-        f"{score.label} {score.probability:.1%}" for score in answer.top if score.label not in answer.labels
-    )
-    return (stated or "none likely") + (f"; else {others}" if others else "")
+    unstated = [score for score in answer.top if score.label not in answer.labels]
+    others = unstated if answer.several else answer.top[1:]  # the best class ends the path
+    rest = ", ".join(f"{score.label} {score.probability:.1%}" for score in others)
+    return (stated or "none likely") + (f"; else {rest}" if rest else "")

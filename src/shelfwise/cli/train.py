@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ from shelfwise.cli import app, data_folders
 
 if TYPE_CHECKING:
     from shelfwise.bundle import AnyBundle
+    from shelfwise.config import Config, ProductsConfig, ReviewsConfig
     from shelfwise.train.fit import Watch
 
 
@@ -38,10 +40,17 @@ def train(
     folder = out or Path("runs") / loaded.name
     run = _train_function(loaded.task)
     talks = _talks(loaded.task)
+    done = resume and _is_finished(loaded, folder)
     with training_progress() if talks else nullcontext(lambda _: None) as watch:
         bundle = run(loaded, folder, resume=resume, init_from=init_from, watch=watch, max_errors=max_errors)
     if not talks:
         return
+    if done:
+        print(
+            f"nothing to train: '{folder}' holds this configuration's finished run; where the data have "
+            "changed, use another --out",
+            file=sys.stderr,
+        )
     validation = bundle.info.get("validation", {})
     training = bundle.info.get("training", {})
     figures = _figures(validation) or _figures(bundle.info.get("search", {}))
@@ -50,7 +59,8 @@ def train(
         f"{training.get('steps', 0)} steps in {training.get('seconds_train', 0):.0f} s"
     )
     print(f"bundle: {bundle.path}")
-    catalog = "fashion-mnist" if loaded.data.source == "fashion-mnist" else config
+    elsewhere = any(word.startswith("data.") for word in set_ or ())
+    catalog = loaded.data.source if elsewhere or loaded.data.source == "fashion-mnist" else config
     words = ["shelfwise", "evaluate", str(bundle.path), str(catalog), "--out", str(folder)]
     print(f"next:   {shlex.join(words)}")
 
@@ -64,6 +74,12 @@ def _talks(task: str) -> bool:
             f"several processes train products, not yet {task}: start this one without torchrun"
         )
     return os.environ.get("RANK", "0") == "0"
+
+
+def _is_finished(config: Config | ReviewsConfig | ProductsConfig, folder: Path) -> bool:
+    from shelfwise.train.start import finished
+
+    return finished(config, folder) is not None
 
 
 def _figures(validation: dict[str, Any]) -> str:

@@ -116,7 +116,7 @@ class ModelConfig(Section):
     def _stages_agree(self) -> ModelConfig:
         if self.tower == "conv" and not len(self.widths) == len(self.depths) == len(self.downsample):
             raise ValueError("model.widths, model.depths and model.downsample need one entry for each stage")
-        if min(*self.widths, *self.depths) < 1:
+        if min([*self.widths, *self.depths]) < 1:
             raise ValueError("model.widths and model.depths must be positive")
         return self
 

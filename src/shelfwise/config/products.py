@@ -44,7 +44,9 @@ class TargetConfig(Section):
     fields stand beside them, so that these count where a title does not say it. For `title.tower = "bag"`."""
 
     @model_validator(mode="after")
-    def _flat(self) -> TargetConfig:
+    def _coherent(self) -> TargetConfig:
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels {', '.join(self.labels)}: each level once")
         if self.several and len(self.labels) > 1:
             raise ValueError("several values at once have no levels; give one label")
         if self.several and (self.adjust or self.balance):
@@ -209,8 +211,8 @@ class ZeroShotConfig(Section):
 
 
 class ProductTrainConfig(TrainConfig):
-    """The training loop, as for pictures but without `loader = "stream"` and `balanced`; `epochs = 0` leaves a
-    `dual` checkpoint as it is: zero-shot."""
+    """The training loop, as for pictures but without `loader = "stream"`, `balanced` and
+    `gradient_checkpointing`; `epochs = 0` leaves a `dual` checkpoint as it is: zero-shot."""
 
     epochs: float = Field(default=4.0, ge=0)
     """May be a fraction; 0 is for `fusion.kind = "dual"` alone."""
@@ -284,6 +286,13 @@ class ProductsConfig(Root):
         for name, tower in self.pretrained.items():
             if tower.tuned and self.train.optimizer != "adamw":
                 raise ValueError(f"{name}.tuning '{tower.tuning}' needs train.optimizer = 'adamw'")
+        for name, value, plain in (
+            ("augment.mixup", self.augment.mixup, 0),
+            ("train.gradient_checkpointing", self.train.gradient_checkpointing, False),
+            ("picture.head_scale", self.picture.head_scale, ModelConfig().head_scale),
+        ):
+            if value != plain:
+                raise ValueError(f"{name} is for pictures alone: leave it out")
         if self.train.loader == "stream":
             raise ValueError("train.loader 'stream' is not for products; say train.picture_memory_mb = 0")
         return self

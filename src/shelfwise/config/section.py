@@ -11,6 +11,6 @@ def is_plain(name: str) -> bool:
 
 
 class Section(BaseModel):
-    """A frozen part of a configuration that refuses unknown keys."""
+    """A frozen part of a configuration that refuses unknown keys and numbers without end."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

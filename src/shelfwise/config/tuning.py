@@ -37,7 +37,7 @@ class Range(Section):
         if self.low is None or self.high is None:
             raise ValueError("needs low and high, or choices")
         if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
-            raise ValueError(f"low must be less than high, and both finite (got {self.low} and {self.high})")
+            raise ValueError(f"low must be less than high (got {self.low} and {self.high})")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("log needs a low above 0, and no step")
         if self.step is not None and not is_multiple(self.high - self.low, self.step):

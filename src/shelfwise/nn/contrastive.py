@@ -40,19 +40,22 @@ class SoftTargets:
 
 
 class Temperature(nn.Module):
-    """A learned scale (1/temperature), at most 100, and a bias for `chunked_sigmoid_loss`.
+    """A learned scale (1/temperature), and a bias for `chunked_sigmoid_loss`.
 
-    Starts as in CLIP (arXiv:2103.00020, section 2.5); SigLIP starts at 10 and -10 (arXiv:2303.15343)."""
+    Starts as in CLIP (arXiv:2103.00020, section 2.5), which keeps it at 100 or less while it learns; SigLIP
+    starts at 10 and -10, without a bound (arXiv:2303.15343)."""
 
-    def __init__(self, scale: float = 1 / 0.07, bias: float = -10.0) -> None:
+    def __init__(self, scale: float = 1 / 0.07, bias: float = -10.0, most: float | None = 100.0) -> None:
         super().__init__()
+        self.most = most
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
         self.bias = nn.Parameter(torch.tensor(bias))
 
     def forward(self) -> Float[Tensor, ""]:
         """The scale. Clamps the parameter itself: a clamped result has no gradient to come back down by."""
-        with torch.no_grad():
-            self.log_scale.clamp_(max=math.log(100))
+        if self.training and self.most is not None:
+            with torch.no_grad():
+                self.log_scale.clamp_(max=math.log(self.most))
         return self.log_scale.exp()
 
 

@@ -35,6 +35,23 @@ class Encoded:
         """The modality taken away from `rows`: modality dropout, or a question about a subset."""
         return replace(self, present=self.present & ~rows.unsqueeze(1))
 
+    def where(self, rows: Bool[Tensor, "B"], other: Encoded) -> Encoded:
+        """This for `rows`, and `other` for the rest."""
+        size = max(self.tokens.shape[1], other.tokens.shape[1])
+        mine, its, each = self._padded(size), other._padded(size), rows.unsqueeze(1)
+        return Encoded(
+            torch.where(each.unsqueeze(2), mine.tokens, its.tokens),
+            torch.where(each, mine.present, its.present),
+            torch.where(each, mine.pooled, its.pooled),
+        )
+
+    def _padded(self, size: int) -> Encoded:
+        """So many tokens, absent ones added."""
+        more = size - self.tokens.shape[1]
+        return replace(
+            self, tokens=F.pad(self.tokens, (0, 0, 0, more)), present=F.pad(self.present, (0, more))
+        )
+
     def levelled(self) -> Encoded:
         """Zeros for what is absent, before a NaN can spread, and all else at one scale for all towers."""
         tokens = self.tokens.masked_fill(~self.present.unsqueeze(2), 0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from numpy import ndarray
 from torch import Tensor
 
@@ -50,6 +50,14 @@ class ProductData:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def has(self) -> dict[str, Bool[ndarray, "N"]]:
+        """Which products have which modality."""
+        return {
+            "picture": np.diff(self.first) > 0,
+            "text": np.any(self.words > 0, axis=1),
+            "table": np.any(self.values > 0, axis=1),
+        }
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class ProductNet(nn.Module):
         self.shared: OwnSpace | SharedSpace | None = None
         if shared:
             self.shared = OwnSpace(width) if dual else SharedSpace(width, len(finest), config.shared.width)
-        start = (1 / 0.07, -10.0) if config.shared.loss == "infonce" else (10.0, -10.0)
+        start = (1 / 0.07, -10.0, 100.0) if config.shared.loss == "infonce" else (10.0, -10.0, None)
         self.temperature = Temperature(*start) if shared else None
 
     def layer_rates(self) -> dict[str, float]:

@@ -65,14 +65,15 @@ class Ranks:
 
 
 @contextmanager
-def join(kind: str = "cpu", *, timeout_s: float = 600) -> Iterator[Ranks]:
+def join(kind: str = "cpu", *, timeout_s: float = 1800, end_s: float = 86_400) -> Iterator[Ranks]:
     """This process's place, and the group of all processes while inside.
 
     `kind` is a device, "cpu" or "cuda". Reads torchrun's variables (torchrun speaks only through the
     environment); without them there is one rank and no group. A meeting that takes longer than `timeout_s`
-    is an error. At the end the ranks wait for each other, so that none takes the group away from one that
-    still works; after an error they do not, and a group of nccl is left for the end of the process, because
-    its end waits for the other ranks (pytorch/torchtitan pull request 1342)."""
+    is an error. At the end the ranks wait for each other, for `end_s`, so that none takes the group away from
+    one that still works, such as the first one while it writes a bundle; after an error they do not, and a
+    group of nccl is left for the end of the process, because its end waits for the other ranks
+    (pytorch/torchtitan pull request 1342)."""
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         yield Ranks(device=torch.device(kind))
         return
@@ -88,8 +89,9 @@ def join(kind: str = "cpu", *, timeout_s: float = 600) -> Iterator[Ranks]:
         device_id=ranks.device if kind == "cuda" else None,
     )
     try:
+        ending = dist.new_group(backend="gloo", timeout=timedelta(seconds=end_s))
         yield ranks
-        dist.barrier()
+        dist.barrier(group=ending)
     except BaseException:
         if kind == "cpu":
             dist.destroy_process_group()

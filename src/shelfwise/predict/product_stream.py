@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
@@ -149,7 +150,7 @@ def _writer(
 
 
 def _cells(row: Row, paths: Set[str]) -> Row:
-    """Paths joined by ` > `, all other lists by `|`."""
+    """Paths joined by ` > `, all other lists by `|`; as JSON where a value itself holds what joins them."""
     return row | {
         name: _joined(value, " > " if name in paths else "|")
         for name, value in row.items()
@@ -158,4 +159,6 @@ def _cells(row: Row, paths: Set[str]) -> Row:
 
 
 def _joined(values: Sequence[object], joint: str) -> str:
+    if any(isinstance(item, str) and joint.strip() in item for item in values):
+        return json.dumps(values, ensure_ascii=False)
     return joint.join(f"{item:.6g}" if isinstance(item, float) else str(item) for item in values)

@@ -22,7 +22,7 @@ from shelfwise.data.product_pictures import decode_pictures
 from shelfwise.data.product_rows import text_of_product
 from shelfwise.data.prompts import target_prompts
 from shelfwise.data.review_tokens import TextReader, load_tokenizer
-from shelfwise.data.taxonomy import Taxonomy
+from shelfwise.data.taxonomy import Taxonomy, distinct_names
 from shelfwise.decide.temperature import apply_temperature
 from shelfwise.errors import BundleError, MissingExtraError
 from shelfwise.predict.onnx_backend import Precision
@@ -72,6 +72,7 @@ class ProductPredictor:
         self.reader = title_reader(bundle)
         """How a pretrained title tower reads; None where titles are hashed."""
         self._preprocessor = Preprocessor(config.preprocess, max_pixels=config.data.max_pixels)
+        self._names = {name: distinct_names(target.paths) for name, target in bundle.reading.targets.items()}
         self._trees = {
             name: Taxonomy(target.levels, target.paths) for name, target in bundle.reading.targets.items()
         }
@@ -250,10 +251,10 @@ class ProductPredictor:
         listens = self.bundle.listens
         if read.bad and "picture" in listens:
             return read.bad
-        if len(listens) > 1:
-            return "nothing_known", "it has neither a usable picture nor a title"
-        lacking = {"picture": "usable picture", "text": "title"}[listens[0]]
-        return "nothing_known", f"it has no {lacking}, and the bundle answers from nothing else"
+        text = "word that can be read in its title" if text_of_product(read.product) else "title"
+        lacking = {"picture": "usable picture", "text": text, "table": "field that the bundle reads"}
+        said = " and ".join(f"no {lacking[name]}" for name in listens)
+        return "nothing_known", f"it has {said}, and the bundle answers from nothing else"
 
     def _answers(
         self,
@@ -281,8 +282,8 @@ class ProductPredictor:
         """One target's answer."""
         order = np.argsort(-probabilities, kind="stable")
         best = tuple(
-            LabelScore(label=target.paths[k][-1], probability=min(1.0, float(probabilities[k])))
-            for k in order[:top]
+            LabelScore(label=self._names[name][k], probability=min(1.0, float(probabilities[k])))
+            for k in order[:top].tolist()
         )
         if target.several:
             stated = [k for k in order if probabilities[k] >= LIKELY]

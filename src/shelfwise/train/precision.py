@@ -45,7 +45,8 @@ def compare_pictures(bundle: Bundle, validation: LabelledPictures) -> None:
 
 
 def compare_products(bundle: ProductsBundle, batches: Iterable[ProductBatch]) -> None:
-    """The same of a products bundle, by what is known (such as `picture+text`, or one of them) and target.
+    """The same of a products bundle, by what is known (such as `picture+text`, or one of them) and target: of
+    the products that have all of it.
 
     Without targets it is the smallest cosine of a vector with its float one."""
     forms = {name for name in ("picture", "title") if f"{name}.int8.onnx" in bundle.meta.files}
@@ -66,10 +67,14 @@ def compare_products(bundle: ProductsBundle, batches: Iterable[ProductBatch]) ->
             there = "+".join(subset)
             if not bundle.reading.targets:
                 cosines[there] = min(cosines.get(there, 1.0), _cosine(whole, small, subset))
+            heard = [whole.known[modality] for modality in subset if modality in whole.known]
+            if not heard:
+                continue
+            has = np.stack(heard).all(axis=0)
             for name, target in bundle.reading.targets.items():
                 labels = batch.labels[name].numpy()
                 finest = np.full(len(labels), -1) if target.several else labels[:, -1]
-                said_of = (whole.probabilities[name], small.probabilities[name], finest)
+                said_of = (whole.probabilities[name][has], small.probabilities[name][has], finest[has])
                 answers.setdefault((there, name), []).append(said_of)
         rows += len(batch)
         if rows >= most:
@@ -79,6 +84,8 @@ def compare_products(bundle: ProductsBundle, batches: Iterable[ProductBatch]) ->
     said: dict[str, dict[str, Any]] = {}
     for (subset_name, name), parts in answers.items():
         joined = [np.concatenate(some) for some in zip(*parts, strict=True)]
+        if not len(joined[0]):
+            continue
         said.setdefault(subset_name, {})[name] = changed(*joined)
     kept = {name: FEW for name in ("title", "table", "fuse") if name not in forms}
     vectors = {"vectors": cosines} if cosines else {}

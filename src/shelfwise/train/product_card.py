@@ -9,9 +9,9 @@ from shelfwise.train.card import INT8_LINE
 
 LIMITS = (
     "- It always answers with classes that it has learned, whatever the product is.",
-    "- Its probabilities are calibrated for products like the validation rows, and for no others.",
     "- It learned the labels that the shop had, with their mistakes.",
 )
+CALIBRATED = "- Its probabilities are calibrated for products like the validation rows, and for no others."
 LIMITS_ALONE = (
     "- It has learned no classes: what it says is which products are alike, and it says so of any product.",
     "- It learned what the shop's titles say of its pictures, with their mistakes.",
@@ -45,6 +45,7 @@ def product_card(info: BundleInfo, config: ProductsConfig) -> str:
         "",
         "## Limits",
         *(LIMITS if reading.targets else LIMITS_ALONE),
+        *([CALIBRATED] if reading.targets and info.info.get("validation") else []),
     ]
     return "\n".join(lines) + "\n"
 

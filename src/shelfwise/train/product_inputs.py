@@ -95,7 +95,7 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
     parts[0] = replace(parts[0], **_contrasted(train, config, reader))
     hiding = hidden_names(train.titles, config, classes, parts[0].pieces.shape[1])
     parts[0] = replace(parts[0], hiding=hiding)
-    mean, std, digest = _looked_through(parts[0])
+    mean, std, digest = _looked_through(parts[0], classes)
     return ProductInputs(
         train=parts[0],
         validation=parts[1],
@@ -231,14 +231,18 @@ def fingerprint(config: ProductsConfig, data: ProductInputs) -> dict[str, Any]:
     return {**flat, "data": data.digest}
 
 
-def _looked_through(data: ProductData) -> tuple[tuple[float, ...], tuple[float, ...], str]:
+def _looked_through(
+    data: ProductData, classes: Mapping[str, Taxonomy]
+) -> tuple[tuple[float, ...], tuple[float, ...], str]:
     """Mean and deviation of the training pixels, and a digest of all that is learned from: one pass."""
-    digest = hashlib.sha256()
+    names = {name: taxonomy.paths for name, taxonomy in classes.items()}
+    digest = hashlib.sha256(json.dumps(names).encode())
     contrasted = [array for field in data.fields for array in field]
     if data.pair_weights is not None:
         contrasted.append(data.pair_weights)
     labels = data.labels.values()
-    for array in (data.places, data.words, data.values, data.numbers, data.keys, *labels, *contrasted):
+    inputs = (data.places, data.first, data.words, data.pieces, data.values, data.numbers, data.keys)
+    for array in (*inputs, *labels, *contrasted):
         digest.update(np.ascontiguousarray(array).tobytes())
 
     def chunks() -> Iterator[UInt8[ndarray, "_ _ _ _"]]:

@@ -88,16 +88,16 @@ class LearnProducts:
         `shares` say how much each subset's and target's mean weighs in the whole batch's."""
         with autocast(run.config, run.device):
             known = model.encode(batch.products)
-            together = known
-            if batch.partial is not None:
-                together = known | {"text": model.title(*batch.partial)}
-        dropping = self.config.fusion.subsets == "dropout"
-        if dropping:
-            together = dropped(together, self.config.fusion.dropout)
+            nameless = None if batch.partial is None else model.title(*batch.partial)
+        parts = known
+        if self.config.fusion.subsets == "dropout":
+            parts = dropped(known, self.config.fusion.dropout)
         loss = torch.zeros((), device=run.device)
         vectors: dict[Subset, Tensor] = {}
         for subset, share in zip(asked, shares, strict=True):
-            some = only(together if len(subset) > 1 else known, subset)
+            some = only(parts, subset)
+            if nameless is not None and len(subset) > 1:
+                some = beside_others(some, nameless)
             with autocast(run.config, run.device):
                 logits, vector = model.answer(some)
             loss = loss + self._targets(model, logits, batch, there(some), share) / len(asked)
@@ -231,6 +231,13 @@ def subsets(modalities: Subset) -> list[Subset]:
 def there(parts: dict[str, Encoded]) -> Bool[Tensor, "B"]:
     """Products of which anything is known."""
     return torch.stack([part.there for part in parts.values()]).any(0)
+
+
+def beside_others(parts: dict[str, Encoded], nameless: Encoded) -> dict[str, Encoded]:
+    """The parts with titles that do not say their names, where something else is known of the product."""
+    text = parts["text"]
+    beside = there({name: part for name, part in parts.items() if name != "text"})
+    return parts | {"text": nameless.without(~text.there).where(beside, text)}
 
 
 def dropped(parts: dict[str, Encoded], share: float) -> dict[str, Encoded]:

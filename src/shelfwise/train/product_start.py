@@ -15,6 +15,8 @@ from shelfwise.nn.product_net import ProductNet
 from shelfwise.predict.torch_products import load_product_net
 
 Paths = tuple[tuple[str, ...], ...]
+OF_FINEST = "shared.classes.weight"
+"""What the classes of the main target add to a vector in the shared space."""
 
 
 def start_from(net: ProductNet, path: Path, classes: Mapping[str, Paths]) -> None:
@@ -32,8 +34,10 @@ def start_from(net: ProductNet, path: Path, classes: Mapping[str, Paths]) -> Non
     taken = {}
     for name, value in own.items():
         axis, target = _classes_of(name, net.finest)
-        if target not in (None, *old) or (target is None and name not in donor):
+        if target not in (None, *old) or name not in donor:
             continue
+        if name == OF_FINEST and bundle.meta.target != net.finest:
+            continue  # the donor's columns are another target's classes
         taken[name] = (
             donor[name]
             if target is None
@@ -53,7 +57,7 @@ def _classes_of(name: str, finest: str) -> tuple[int, str | None]:
     """Along which axis a tensor has a target's classes, and which target's."""
     if name.startswith("heads."):
         return 0, target_of(name.split(".")[1])
-    return (1, finest) if name == "shared.classes.weight" else (0, None)
+    return (1, finest) if name == OF_FINEST else (0, None)
 
 
 def _by_class(own: Tensor, donor: Tensor, classes: Paths, old: Paths, axis: int) -> Tensor:

@@ -54,12 +54,17 @@ def main_is_labelled(data: ProductData) -> bool:
 def main_score(
     net: ProductNet, config: ProductsConfig, data: ProductData, device: torch.device
 ) -> float | None:
-    """The same figure of a network as it is."""
+    """The same figure of a network as it is; None where no product with a label can be asked about."""
     if not main_is_labelled(data):
         return None
     name, everything = _main(data), net.fusion.modalities
+    has = data.has()
+    rows = np.stack([has[modality] for modality in everything]).any(0)
+    labels = data.labels[name]
+    if not (labels[rows, -1] >= 0).any():
+        return None
     logits = answers(net, data, device, [everything])[everything][name]
-    return figure_of(logits, data.labels[name], several=config.asked[name].several)
+    return figure_of(logits[rows], labels[rows], several=config.asked[name].several)
 
 
 def figures_and_temperatures(
@@ -67,22 +72,24 @@ def figures_and_temperatures(
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
     """Figures by modalities and target, and temperatures by target and modalities, such as `picture+text`.
 
-    Several values at once, and a target without a label, have a temperature of 1; without one no figure."""
+    Each is of the products that have all of these modalities. Several values at once, and a target of which
+    no such product has a label, have a temperature of 1; the latter has no figure."""
     figures: dict[str, dict[str, float]] = {}
     temperatures: dict[str, dict[str, float]] = {name: {} for name in data.labels}
     asked = subsets(net.fusion.modalities)
     found = answers(net, data, torch.device("cpu"), asked) if len(data) else {}
+    has = data.has()
     for subset in asked:
-        there = heard(subset)
+        key, rows = heard(subset), np.stack([has[modality] for modality in subset]).all(0)
         for name, labels in data.labels.items():
             several = config.asked[name].several
-            temperatures[name][there] = 1.0
-            if not (labels[:, -1] >= 0).any():
+            temperatures[name][key] = 1.0
+            if not (labels[rows, -1] >= 0).any():
                 continue
-            logits = found[subset][name]
-            figures.setdefault(there, {})[name] = figure_of(logits, labels, several=several)
+            logits, truth = found[subset][name][rows], labels[rows]
+            figures.setdefault(key, {})[name] = figure_of(logits, truth, several=several)
             if not several:
-                temperatures[name][there] = fit_temperature(logits, labels[:, -1])
+                temperatures[name][key] = fit_temperature(logits, truth[:, -1])
     return figures, temperatures
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ from shelfwise.train.product_validation import (
     main_score,
     main_validation,
 )
-from shelfwise.train.start import finished, pick_device, prepare_folder, set_threads
+from shelfwise.train.start import finished, pick_device, run_folder, set_threads
 from shelfwise.train.tower_tuning import (
     architectures,
     checkpoints,
@@ -77,17 +77,17 @@ def train_products(
     if isinstance(done, ProductsBundle):
         return done
     _refuse_untrainable(config)
-    prepare_folder(out, resume=resume)
-    set_threads(config.train.threads)
-    keep_freed_memory()
-    data = inputs or load_product_inputs(config, max_errors=max_errors)
-    log.info("%d products to train on, %d to validate", len(data.train), len(data.validation))
-    templates = prompt_templates(config)  # before the training, so that a wrong file is told at once
-    with join(pick_device(config.train.device).type) as ranks:
-        net, fitted, run = _fit(config, data, out, ranks, resume=resume, init_from=init_from, watch=watch)
-        if ranks.first:
-            cost = training_cost(run, fitted, began)
-            _package(net, config, data, out, device=run.device, cost=cost, templates=templates)
+    with run_folder(out, resume=resume):
+        set_threads(config.train.threads)
+        keep_freed_memory()
+        data = inputs or load_product_inputs(config, max_errors=max_errors)
+        log.info("%d products to train on, %d to validate", len(data.train), len(data.validation))
+        templates = prompt_templates(config)  # before the training, so that a wrong file is told at once
+        with join(pick_device(config.train.device).type) as ranks:
+            net, fitted, run = _fit(config, data, out, ranks, resume=resume, init_from=init_from, watch=watch)
+            if ranks.first:
+                cost = training_cost(run, fitted, began)
+                _package(net, config, data, out, device=run.device, cost=cost, templates=templates)
     bundle = open_bundle(out / "bundle")
     assert isinstance(bundle, ProductsBundle)
     return bundle
@@ -121,7 +121,7 @@ def _package(
 ) -> None:
     """Judge the trained network on validation and write `out/bundle`."""
     mixed = mix(net, config, data, lambda: main_score(net, config, data.validation, device))
-    figures, temperatures = figures_and_temperatures(net.cpu(), config, data.validation)
+    figures, temperatures = figures_and_temperatures(net.cpu().eval(), config, data.validation)
     searched = {}
     if not net.finest and can_search(data.validation):
         found = search_score(net, data.validation, torch.device("cpu"))
@@ -140,6 +140,7 @@ def _package(
         temperature=temperatures[net.finest][heard(net.fusion.modalities)] if net.finest else 1.0,
         products=ProductsInfo(
             modalities=net.modalities,
+            unlearned=unlearned(data.train, net.modalities),
             targets={name: _target(name, config, data, temperatures[name]) for name in data.classes},
             scales=data.scales,
             shared=net.shared.width if net.shared is not None else 0,
@@ -202,6 +203,7 @@ def _fit(
         begin_zero_shot(net, config, data)
     if init_from is not None:
         start_from(net, init_from, {name: classes.paths for name, classes in data.classes.items()})
+    _tell_unlearned(net, config, data)
     prepare_towers(net, config, ranks.device)
     run = Run(net, config.train, ranks.device, ranks=ranks)
     remember(net, config, ranks.device, chain(in_order(data.train), in_order(data.validation)))
@@ -221,6 +223,27 @@ def _fit(
     load_weights(net, fitted.weights)
     settle(net, config)
     return net, fitted, run
+
+
+def unlearned(data: ProductData, modalities: Sequence[str]) -> tuple[str, ...]:
+    """The modalities that none of the products has."""
+    has = data.has()
+    return tuple(name for name in modalities if not has[name].any())
+
+
+def _tell_unlearned(net: ProductNet, config: ProductsConfig, data: ProductInputs) -> None:
+    """Warn of named columns that say nothing; ConfigError where the fusion has nothing to learn from."""
+    absent = unlearned(data.train, net.modalities)
+    if set(net.fusion.modalities) <= set(absent):
+        raise ConfigError(
+            f"fusion.kind is '{config.fusion.kind}', but no training product of '{config.data.source}' has a "
+            f"{' or a '.join(net.fusion.modalities)}"
+        )
+    columns = config.data.columns
+    named = {"picture": columns.images, "text": columns.title or columns.description, "table": True}
+    for name in absent:
+        if named[name] and name in net.fusion.modalities:
+            log.warning("no training product has a %s: the bundle will answer from none", name)
 
 
 def adjustments(config: ProductsConfig, data: ProductInputs) -> dict[str, Tensor]:

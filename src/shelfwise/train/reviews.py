@@ -42,7 +42,7 @@ from shelfwise.train.review_inputs import (
     with_teacher,
 )
 from shelfwise.train.review_objective import ReadReviews, class_weights
-from shelfwise.train.start import finished, pick_device, prepare_folder, set_threads
+from shelfwise.train.start import finished, pick_device, run_folder, set_threads
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +67,24 @@ def train_reviews(
     done = finished(config, out) if resume else None
     if isinstance(done, ReviewsBundle):
         return done
-    prepare_folder(out, resume=resume)
-    set_threads(config.train.threads)
-    keep_freed_memory()
-    data = inputs or load_inputs(config, max_errors=max_errors)
+    with run_folder(out, resume=resume):
+        set_threads(config.train.threads)
+        keep_freed_memory()
+        data = inputs or load_inputs(config, max_errors=max_errors)
+        return _train(config, data, out, began, resume=resume, init_from=init_from, watch=watch)
+
+
+def _train(
+    config: ReviewsConfig,
+    data: ReviewInputs,
+    out: Path,
+    began: float,
+    *,
+    resume: bool,
+    init_from: Path | None,
+    watch: Callable[[Watch], None],
+) -> ReviewsBundle:
+    """The run itself, in a folder of its own."""
     log.info("%d reviews to train on, %d to validate", len(data.train), len(data.validation))
     reading = make_reading(config, [review_text(review) for review in data.train])
     if init_from is not None:

@@ -30,7 +30,7 @@ from shelfwise.train.loop import Run, batched
 from shelfwise.train.objectives import ClassifyPictures
 from shelfwise.train.package import package
 from shelfwise.train.precision import compare_pictures
-from shelfwise.train.start import finished, pick_device, prepare_folder, set_threads
+from shelfwise.train.start import finished, pick_device, run_folder, set_threads
 from shelfwise.train.unlike import fit_unlike
 
 log = logging.getLogger(__name__)
@@ -57,25 +57,25 @@ def train(
     done = finished(config, out) if resume else None
     if isinstance(done, Bundle):
         return done
-    prepare_folder(out, resume=resume)
-    set_threads(config.train.threads)
-    keep_freed_memory()
-    data = inputs or load_inputs(config, out, max_errors=max_errors)
-    log.info("%d rows to train on, %d to validate", len(data.train), len(data.validation))
-    model = _new_model(config, data.train, init_from)
-    run = Run(model, config.train, pick_device(config.train.device))
-    fitted = fit(
-        run,
-        make_loader(config, data.train),
-        ClassifyPictures(len(data.train.classes), config.augment.mixup, config.unlike),
-        picture_accuracy(data.validation),
-        folder=out,
-        fingerprint=fingerprint(config, data.train),
-        resume=resume,
-        watch=watch,
-    )
-    load_weights(model, fitted.weights)
-    return _finish(config, data, run, fitted, out=out, began=began)
+    with run_folder(out, resume=resume):
+        set_threads(config.train.threads)
+        keep_freed_memory()
+        data = inputs or load_inputs(config, out, max_errors=max_errors)
+        log.info("%d rows to train on, %d to validate", len(data.train), len(data.validation))
+        model = _new_model(config, data.train, init_from)
+        run = Run(model, config.train, pick_device(config.train.device))
+        fitted = fit(
+            run,
+            make_loader(config, data.train),
+            ClassifyPictures(len(data.train.classes), config.augment.mixup, config.unlike),
+            picture_accuracy(data.validation),
+            folder=out,
+            fingerprint=fingerprint(config, data.train),
+            resume=resume,
+            watch=watch,
+        )
+        load_weights(model, fitted.weights)
+        return _finish(config, data, run, fitted, out=out, began=began)
 
 
 def _new_model(config: Config, data: TrainingRows, init_from: Path | None) -> PictureClassifier:

@@ -1,8 +1,10 @@
-"""What every run does first: look for a finished one, refuse to overwrite, take device and threads."""
+"""What every run does first: look for a finished one, claim its folder, take device and threads."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -10,6 +12,7 @@ import torch
 from shelfwise.bundle import Bundle, ProductsBundle, ReviewsBundle, open_bundle
 from shelfwise.config import Config, ProductsConfig, ReviewsConfig
 from shelfwise.errors import ConfigError, TrainingError
+from shelfwise.files import claimed
 from shelfwise.train.checkpoint import checkpoints
 
 
@@ -34,18 +37,27 @@ def finished(
     return bundle if told == asked else None
 
 
-def prepare_folder(out: Path, *, resume: bool) -> None:
-    """Make the run's folder; TrainingError where it holds an unfinished run and `resume` is not said."""
-    found = checkpoints(out / "checkpoints")
-    if found and not resume:
-        raise TrainingError(
-            f"'{out}' holds a run at {found[-1].name}: go on with --resume, remove the folder, "
-            "or train into another --out"
-        )
+@contextmanager
+def run_folder(out: Path, *, resume: bool) -> Iterator[None]:
+    """Make the run's folder and keep other processes out of it; of torchrun's, the first one does.
+
+    TrainingError where it holds an unfinished run and `resume` is not said, and where another process
+    trains into it."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"--out '{out}' cannot be made: {error.strerror}") from None
+    alone = os.environ.get("RANK", "0") == "0"
+    with claimed(out / ".lock") if alone else nullcontext() as other:
+        if other is not None:
+            raise TrainingError(f"'{out}' is in use: {other} trains into it; wait, or use another --out")
+        found = checkpoints(out / "checkpoints")
+        if found and not resume:
+            raise TrainingError(
+                f"'{out}' holds a run at {found[-1].name}: go on with --resume, remove the folder, "
+                "or train into another --out"
+            )
+        yield
 
 
 def set_threads(threads: int | None) -> None:

@@ -16,7 +16,9 @@ try:
 except ImportError as missing:
     raise MissingExtraError("optuna", "tune") from missing
 
-_FIXED = ("task", "name", "split", "tune")
+_FIXED = ("task", "name", "split", "tune", "data")
+_QUESTIONS = ("labels", "several")
+"""Settings of a target that say what is asked."""
 DIGITS = 6
 """Drawn numbers are rounded to so many significant digits: people read the best configuration."""
 
@@ -29,7 +31,9 @@ def check_space(config: AnyConfig, space: Mapping[str, Range]) -> None:
             "--set 'tune.space.train.lr={ low = 1e-3, high = 1e-2, log = true }' (see docs/tuning.md)"
         )
     for key, range_ in space.items():
-        if key.split(".")[0] in _FIXED:
+        first, *rest = key.split(".")
+        asks = first == "targets" and (len(rest) < 2 or rest[-1] in _QUESTIONS)
+        if first in _FIXED or asks:
             raise ConfigError(f"tune.space: '{key}' cannot be tried: trials would not be judged alike")
         for value in _probes(range_):
             changed(config, {key: value}, where=f"tune.space, {key} = {value!r}")

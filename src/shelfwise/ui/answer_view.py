@@ -55,7 +55,8 @@ def _attribute(name: str, answer: TargetAnswer) -> str:
         return f"<h3>{escape(label)}</h3>" + pieces.missing(label, "no value is likelier than not")
     rows = zip(answer.labels, answer.probabilities, strict=True)
     bars = "".join(pieces.bar(value, probability) for value, probability in rows)
-    others = [score for score in answer.top if score.label not in answer.labels][:2]
+    unstated = [score for score in answer.top if score.label not in answer.labels]
+    others = (unstated if answer.several else answer.top[1:])[:2]
     besides = ", ".join(f"{score.label} {pieces.percent(score.probability)}" for score in others)
     return f"<h3>{escape(label)}</h3>{bars}" + (pieces.note(f"Or {besides}.") if besides else "")
 
