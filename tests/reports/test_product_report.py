@@ -15,9 +15,11 @@ from shelfwise.data.product_rows import ProductRows, load_products
 from shelfwise.evaluate.product_pairs import compare_products
 from shelfwise.evaluate.products import evaluate_products
 from shelfwise.predict.products import ProductPredictor
+from shelfwise.reports.page import percent
+from shelfwise.reports.product_comparison import measured as measured_of
 from shelfwise.reports.product_comparison import product_comparison, shown, write_product_comparison
 from shelfwise.reports.product_plots import running_mean
-from shelfwise.reports.product_report import product_report, verdict, write_product_report
+from shelfwise.reports.product_report import missing, product_report, verdict, write_product_report
 
 PLOTS = ["accuracy.png", "learning_curves.png", "reliability.png", "rows.png"]
 
@@ -117,7 +119,62 @@ def test_products_without_labels_make_a_page_that_says_so(
     assert not list(tmp_path.glob("*.png"))
     comparison = compare_products(predictor, predictor, nothing, part="test", source="shop.csv")
     html = write_product_comparison(comparison, tmp_path).read_text(encoding="utf-8")
-    assert "category is not compared from picture, text, picture + text" in html
+    assert "category is not compared: no product has a label of it." in html
+
+
+def test_classes_that_were_not_learned_are_told_beside_the_accuracy(
+    measured: dict[str, Any], predictor: ProductPredictor, rows: ProductRows
+) -> None:
+    assert "of classes learned" not in product_report(measured, [])
+    labels = {**rows.labels, "category": ("hat",) * 12 + rows.labels["category"][12:]}
+    some = replace(rows, labels=labels)
+    found = evaluate_products(predictor, some, part="test", source="shop.csv")
+    known = found["targets"]["category"]["picture+text"]["accuracy_known"]["value"]
+    said = (
+        "category: the bundle has not learned the class of 12 products, which counts as wrong; of the "
+        f"classes learned it tells right {percent(known, 1)}, from picture and text."
+    )
+    assert missing(found)[-1] == said
+    html = product_report(found, [])
+    _plain(html)
+    for words in (said, "of classes learned</th>", "not learned</th>", "; of classes learned"):
+        assert words in html
+    html = product_comparison(compare_products(predictor, predictor, some, part="test", source="shop.csv"))
+    assert "category: neither has learned the class of 12 products: told wrong by both." in html
+
+
+def test_a_page_of_classes_of_which_none_was_learned_is_whole(
+    predictor: ProductPredictor, rows: ProductRows, tmp_path: Path
+) -> None:
+    nothing = replace(rows, labels={name: ("hat",) * len(rows) for name in rows.labels})
+    found = evaluate_products(predictor, nothing, part="test", source="shop.csv")
+    page = write_product_report(found, [], tmp_path)
+    assert "The category is right on 0.0%" in page.read_text(encoding="utf-8")
+    assert missing(found)[-1] == (
+        "colour: the bundle has not learned the class of 60 products, which counts as wrong."
+    )
+    comparison = compare_products(predictor, predictor, nothing, part="test", source="shop.csv")
+    assert "A has 0.00%, B 0.00%" in product_comparison(comparison)
+
+
+def test_a_comparison_begins_with_all_that_each_reads(predictor: ProductPredictor, rows: ProductRows) -> None:
+    titles = tuple("" if i < 30 else title for i, title in enumerate(rows.titles))
+    some = replace(rows, titles=titles)
+    found = compare_products(predictor, predictor, some, part="test", source="shop.csv")
+    assert [subset for target, subset, _ in measured_of(found) if target == "colour"] == [
+        "all", "picture", "text", "picture+text",
+    ]  # fmt: skip
+    found["b"]["reads"].append("table")
+    html = product_comparison(found)
+    for words in (
+        "accuracy of category from all that each reads",
+        "B reads picture, text and table",
+        "0.00%",
+    ):
+        assert words in html
+    whole = compare_products(predictor, predictor, rows, part="test", source="shop.csv")
+    assert [subset for _, subset, _ in measured_of(whole)] == ["all", "picture", "text"] * 2
+    assert "A reads" not in product_comparison(whole)
 
 
 def test_several_values_and_no_shared_space_have_their_own_words(several_bundle: Path) -> None:

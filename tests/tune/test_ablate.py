@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_products import products_config
+from small_products import products_config, shelved_data
 
 from shelfwise.config import AblateConfig, Config
+from shelfwise.files import claimed
 from shelfwise.train.fit import Watch
 from shelfwise.tune.ablate import Told, run_cells
 from shelfwise.tune.ablation_panels import panels
 from shelfwise.tune.ablation_table import markdown, row_counts, write_ablation
-from shelfwise.tune.cells import Plan, claimed, plan, result_of
+from shelfwise.tune.cells import Plan, plan, result_of
 from shelfwise.tune.differences import summarise
 from shelfwise.tune.processes import run_in_processes
 
@@ -85,7 +86,7 @@ def test_an_interrupted_cell_goes_on_to_the_same_figures(small: Plan, out: Path,
 
 def test_a_cell_that_another_process_has_is_left_to_it(small: Plan, tmp_path: Path) -> None:
     told: list[Told] = []
-    with claimed(small.cells[0], tmp_path):
+    with claimed(small.cells[0].path(tmp_path, ".lock")):
         run_cells(small.cells[:1], tmp_path, told.append)
     assert [(one.done, one.failed) for one in told] == [(False, False)]
     assert told[0].text.endswith("has it")
@@ -129,8 +130,91 @@ def test_differences_are_paired_and_cover_seeds_and_rows(small: Plan, out: Path,
     assert json.loads((tmp_path / "ablation.json").read_text()) == found
     page = (tmp_path / "ablation.md").read_text()
     assert "| as configured: all |" in page
-    assert "Category from picture and text" in page
+    assert "| Category from all it reads | Category from picture | Category from text |" in page
+    assert "Category from picture and text" not in page  # every product has both, so it would say the same
     assert "60 |" in page
+
+
+@pytest.fixture(scope="module")
+def other_inputs(
+    products_table: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], str, list[Told], Path]:
+    """Switches that read more and less than the baseline: what was found, the table, and what was told."""
+    folder = tmp_path_factory.mktemp("inputs")
+    data = shelved_data(products_table, folder)
+    config = products_config(products_table, data=data, train={"epochs": 4})
+    groups: dict[str, Any] = {
+        "table": {"shelf": {"table.fields": ["shelf"]}},
+        "fusion": {"picture": {"fusion.kind": "picture"}, "text": {"fusion.kind": "text"}},
+    }
+    found = plan(config, AblateConfig(groups=groups, seeds=(0,)), where="shop.toml")
+    told: list[Told] = []
+    run_cells(found.cells, folder, told.append)
+    assert all(one.done for one in told), told
+    result = summarise(found, folder, name="tiny")
+    return result, markdown(result), told, folder
+
+
+def test_a_switch_that_reads_more_is_judged_by_all_that_it_reads(
+    other_inputs: tuple[dict[str, Any], str, list[Told], Path],
+) -> None:
+    found, page, told, _ = other_inputs
+    shelf = found["groups"]["table"]["shelf"]
+    everything = shelf["figures"]["accuracy/place/all"]
+    assert everything == shelf["figures"]["accuracy/place/picture+text+table"]
+    assert everything["value"] > shelf["figures"]["accuracy/place/picture+text"]["value"]
+    base = found["baseline"]["figures"]["accuracy/place/all"]["value"]
+    assert shelf["differences"]["accuracy/place/all"]["value"] == pytest.approx(everything["value"] - base)
+    head = next(line for line in page.splitlines() if line.startswith("| switch"))
+    assert head.split(" | ")[1:3] == ["Place from all it reads", "Place from picture"]
+    line = next(line for line in page.splitlines() if line.startswith("| shelf"))
+    assert line.split(" | ")[1].startswith(f"{everything['value']:.1%} (")
+    assert f"place {everything['value']:.1%}, " in next(one.text for one in told if "shelf" in one.cell)
+    for panel in panels(found):
+        assert next(iter(panel["series"])) == "place from all it reads"
+
+
+def test_a_switch_that_cannot_be_asked_a_subset_has_a_dash(
+    other_inputs: tuple[dict[str, Any], str, list[Told], Path],
+) -> None:
+    found, page, _, _ = other_inputs
+    head = next(line for line in page.splitlines() if line.startswith("| switch"))
+    text, picture = (head.split(" | ").index(f"Place from {name}") for name in ("text", "picture"))
+    titles = head.split(" | ").index("Title finds picture, R@10")
+    for name, deaf, hears in (("picture", text, picture), ("text", picture, text)):
+        cells = next(line for line in page.splitlines() if line.startswith(f"| {name} |")).split(" | ")
+        assert cells[deaf] == cells[titles] == "–"
+        assert cells[hears].split()[0] == cells[1].split()[0]
+        figures = found["groups"]["fusion"][name]["figures"]
+        assert figures["accuracy/place/all"] == figures[f"accuracy/place/{name}"]
+        assert "accuracy/colour/picture+text" not in figures
+    (fusion,) = (panel for panel in panels(found) if panel["title"] == "fusion")
+    assert [point is None for point in fusion["series"]["place from text"]] == [True, False]
+
+
+def test_cells_that_are_finished_are_never_trained_again_for_a_new_figure(
+    other_inputs: tuple[dict[str, Any], str, list[Told], Path],
+) -> None:
+    *_, folder = other_inputs
+    for path in folder.rglob("seed-0.json"):
+        cell = json.loads(path.read_text(encoding="utf-8"))
+        assert "listens" not in cell["questions"]
+        assert {subset for _, subset in cell["questions"]["asked"]} == set(cell["questions"]["subsets"])
+        assert "all" not in cell["questions"]["subsets"]
+
+
+def test_an_older_summary_without_the_figure_of_everything_still_makes_its_table(
+    small: Plan, out: Path
+) -> None:
+    found = summarise(small, out, name="tiny")
+    for entry in (found["baseline"], *found["groups"]["learning curve"].values()):
+        for what in ("figures", "differences"):
+            entry[what] = {name: figure for name, figure in entry[what].items() if "/all" not in name}
+    page = markdown(found)
+    assert "all it reads" not in page
+    assert "Category from picture and text" in page
+    assert "Category, macro-F1" in page
+    assert "| switch | colour |" in page
 
 
 def test_a_group_about_numbers_of_rows_is_a_learning_curve(small: Plan, out: Path) -> None:

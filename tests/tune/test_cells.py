@@ -23,7 +23,7 @@ from shelfwise.config import (
 )
 from shelfwise.data.picture_files import files_digest
 from shelfwise.errors import ConfigError, DataError
-from shelfwise.tune.cells import AS_IS, BASELINE, Plan, claimed, plan
+from shelfwise.tune.cells import AS_IS, BASELINE, Plan, plan
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FUSION = {"late": {"fusion.kind": "late"}, "gated": {"fusion.kind": "gated"}}
@@ -152,26 +152,6 @@ def test_a_checkpoint_counts_by_its_name_wherever_it_lies(products_table: Path, 
         towers = {"picture.tower": "pretrained", "picture.checkpoint": str(tmp_path / place)}
         found.add(planned(products_table, set=towers, seeds=(0,)).baseline[0].fingerprint)
     assert len(found) == 2
-
-
-def test_a_cell_belongs_to_one_process_at_a_time(products_table: Path, tmp_path: Path) -> None:
-    cell = planned(products_table).cells[0]
-    with claimed(cell, tmp_path) as first:
-        assert first is None
-        with claimed(cell, tmp_path) as second:
-            assert second is not None
-            assert second.startswith("process ")
-    assert not cell.path(tmp_path, ".lock").exists()
-
-
-def test_a_lock_whose_process_has_died_is_taken_over(products_table: Path, tmp_path: Path) -> None:
-    cell = planned(products_table).cells[0]
-    stale = cell.path(tmp_path, ".lock")
-    stale.parent.mkdir(parents=True)
-    stale.write_text("process 1 on elsewhere")
-    with claimed(cell, tmp_path) as holder:
-        assert holder is None
-        assert "elsewhere" not in stale.read_text()
 
 
 @pytest.mark.parametrize(

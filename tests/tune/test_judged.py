@@ -59,6 +59,43 @@ def test_figures_are_what_they_are_called() -> None:
     assert found["ece/kind/picture"] == pytest.approx(sum(gap) / known.sum(), abs=1e-6)
 
 
+def test_everything_is_the_fullest_subset_that_was_asked_of_each_product() -> None:
+    subsets = ("picture", "text", "picture+text")
+    asked = tuple((target, subset) for target in ("kind", "colour") for subset in subsets)
+    # A product of both, of a picture alone, of a title alone, and one without a label.
+    counted = np.array([[1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 0]], bool)
+    truth = np.array([2, 3, 1, -1])
+    said = np.array([[0, 3, 1, 0], [0, 3, 0, 0], [2, 0, 1, 0]])
+    right = np.where(counted, said == truth, -1)
+    rows = Judged(
+        right=np.concatenate([right, np.where(counted, 1, -1)]).astype(np.int8),
+        truth=truth,
+        said=said,
+        confidence=np.array([[0.3, 0.9, 0.3, 0.1], [0.4, 0.3, 0.8, 0.1], [0.7, 0.3, 0.3, 0.1]], np.float32),
+        rank=np.full(4, -1),
+        family=np.arange(4),
+    )
+    found = judged_samples(rows, Questions(asked, subsets, "kind"), resamples=20)
+    assert found["accuracy/kind/all"].value == pytest.approx(2 / 3)
+    assert found["accuracy/colour/all"].value == 1
+    # Right at 0.7 and 0.9, wrong at 0.8: each alone in its bin.
+    assert found["ece/kind/all"].value == pytest.approx((0.3 + 0.1 + 0.8) / 3)
+    assert found["macro_f1/kind/all"].value == pytest.approx(2 / 3)
+    assert found["accuracy/kind/picture+text"].value == 1
+
+
+def test_what_a_network_does_not_hear_has_no_figure() -> None:
+    deaf = Questions.from_json(QUESTIONS.as_json() | {"listens": ["picture"]})
+    found = judged_samples(judged(), deaf, resamples=20)
+    assert set(found) == {
+        "accuracy/kind/picture", "accuracy/kind/all", "accuracy/colour/all", "ece/kind/picture",
+        "ece/kind/all", "macro_f1/kind/picture", "macro_f1/kind/all",
+    }  # fmt: skip
+    whole = judged_samples(judged(), QUESTIONS, resamples=20)
+    assert found["accuracy/kind/all"].value == whole["accuracy/kind/all"].value
+    assert {"recall@10", "accuracy/colour/text"} <= set(whole)
+
+
 def test_resamples_are_paired_so_that_equal_networks_do_not_differ() -> None:
     one, other = (judged_samples(judged(), QUESTIONS, resamples=50) for _ in range(2))
     for name in one:

@@ -99,7 +99,7 @@ def _compare(
     table: Table,
 ) -> None:
     from shelfwise.evaluate.product_pairs import compare_products
-    from shelfwise.reports.product_comparison import measured, write_product_comparison
+    from shelfwise.reports.product_comparison import asked_from, measured, reads, write_product_comparison
 
     first, second = predictors
     split = first.bundle.config.split
@@ -120,9 +120,10 @@ def _compare(
         several = "accuracy" not in row["metrics"]
         figure = row["metrics"]["micro_f1" if several else "accuracy"]
         name = f"{target} (F1)" if several else target
-        lines.append((name, subset.replace("+", " + "), *_difference(figure)))
+        lines.append((name, asked_from(subset), *_difference(figure)))
     title = f"A {first.bundle.label}, B {second.bundle.label}: accuracy"
     table(title, lines, ("target", "from", "A", "B", "B - A, 95% interval", "better"))
+    print("; ".join(reads(found, which) for which in "ab"))
     print(f"report:  {page}\nmetrics: {out / 'comparison.json'}")
 
 

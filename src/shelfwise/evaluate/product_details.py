@@ -27,10 +27,9 @@ SHOWN = 120
 def describe_classes(
     probabilities: Float[ndarray, "N K"], truth: Truth, measured: Bool[ndarray, "N"]
 ) -> dict[str, Any]:
-    """Return `per_class`, and how many classes and products the head, middle and tail have."""
+    """Return `per_class`, of those learned, and how many classes and products head, middle and tail have."""
     said, leaves = probabilities[measured].argmax(axis=1), truth.labels[measured, -1]
-    counts = np.array(truth.info.counts)
-    parts = longtail_scores(said, leaves, counts)
+    parts = longtail_scores(said, leaves, truth.counts)
     return {
         "long_tail": {
             part: {key: asdict(scores)[key] for key in ("classes", "tested", "rows")}
@@ -51,9 +50,11 @@ def reliability_of(
 def product_cases(
     probabilities: Float[ndarray, "N K"], truth: Truth, measured: Bool[ndarray, "N"], rows: ProductRows
 ) -> dict[str, Any]:
-    """Return the most confident errors and the most confused pairs of classes, by name."""
-    places, names = np.flatnonzero(measured), truth.names
-    said, leaves = probabilities[measured], truth.labels[measured, -1]
+    """Return the most confident errors and the most confused pairs of classes, by name.
+
+    Of products whose class was learned: of the others every answer is an error."""
+    places, names = np.flatnonzero(measured & ~truth.unlearned), truth.names
+    said, leaves = probabilities[places], truth.labels[places, -1]
     best, of_class = said.argmax(axis=1), np.bincount(leaves, minlength=len(names))
     errors = [
         {
@@ -80,7 +81,7 @@ def product_cases(
 
 
 def _per_class(said: Int64[ndarray, "M"], leaves: Int64[ndarray, "M"], truth: Truth) -> list[dict[str, Any]]:
-    size = len(truth.tree)
+    size = len(truth.counts)
     hits = np.bincount(leaves[said == leaves], minlength=size)
     support, claimed = np.bincount(leaves, minlength=size), np.bincount(said, minlength=size)
     scores = class_scores_of_counts(hits, support, claimed)

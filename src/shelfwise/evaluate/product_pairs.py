@@ -1,4 +1,4 @@
-"""Two products bundles on the same rows: how every target differs from every subset that both can be asked.
+"""Two products bundles on the same rows: how every target differs from all that each reads, and from less.
 
 N products, K classes of a target.
 """
@@ -6,6 +6,7 @@ N products, K classes of a target.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from shelfwise.data.product_rows import ProductRows
 from shelfwise.errors import DataError
 from shelfwise.evaluate.paired import agreement_of, difference_of
 from shelfwise.evaluate.product_scores import (
+    ALL,
     HEADLINES,
     Truth,
     main_target,
@@ -24,7 +26,7 @@ from shelfwise.evaluate.product_scores import (
     target_samples,
     truths_of,
 )
-from shelfwise.evaluate.products import FORMAT, Asked, ask_subsets, has_all, title_samples
+from shelfwise.evaluate.products import FORMAT, Asked, ask_subsets, has_all, row_counts, title_samples
 from shelfwise.predict.products import ProductPredictor
 
 SEVERAL = ("micro_f1", "macro_f1", "exact_match")
@@ -44,6 +46,7 @@ def compare_products(
 ) -> dict[str, Any]:
     """Return figures of A and B for each target and subset, and B - A with a paired interval over families.
 
+    First each is asked with everything that it reads (`ALL`), then with the subsets that both listen to.
     `rows_of_second` holds the same products prepared for B, where it reads other columns or sizes. `better`
     is A or B where the interval leaves 0 out, else neither. DataError where the bundles share no target, or
     a shared target's classes or the rows differ."""
@@ -56,16 +59,18 @@ def compare_products(
             "a file of families (split.families) deals them alike"
         )
     truths = {name: truth for name, truth in truths_of(a, rows).items() if name in shared}
-    said = ask_subsets(first, rows, watch), ask_subsets(second, other, watch)
-    subsets = [subset for subset in said[0].probabilities if subset in said[1].probabilities]
-    measured = {subset: has_all(rows, subset) & has_all(other, subset) for subset in subsets}
+    said = _with_all(ask_subsets(first, rows, watch)), _with_all(ask_subsets(second, other, watch))
+    both = {name for name in a.listens if name in b.listens}
+    subsets = [subset for subset in said[0].probabilities if both.issuperset(subset.split("+"))]
+    measured = {ALL: np.ones(len(rows), bool)}
+    measured |= {subset: has_all(rows, subset) & has_all(other, subset) for subset in subsets}
     families = np.array(rows.families)
     watch("intervals", 0.0)
     found: dict[str, Any] = {
         "format": FORMAT,
         "task": "products",
-        "a": {"name": a.name, "version": a.version},
-        "b": {"name": b.name, "version": b.version},
+        "a": {"name": a.name, "version": a.version, "reads": list(a.listens)},
+        "b": {"name": b.name, "version": b.version, "reads": list(b.listens)},
         "data": {
             "source": source,
             "part": part,
@@ -124,6 +129,12 @@ def _kind(several: bool, levels: tuple[str, ...]) -> str:
     return f"{'several of' if several else 'one of'} {' > '.join(levels)}"
 
 
+def _with_all(asked: Asked) -> Asked:
+    """The same with `ALL` as one more subset: the fullest one, in which nothing is taken from a product."""
+    probabilities = asked.probabilities
+    return replace(asked, probabilities={**probabilities, ALL: [*probabilities.values()][-1]})
+
+
 def _compared(
     name: str,
     said: tuple[Asked, Asked],
@@ -141,7 +152,7 @@ def _compared(
     right_a, right_b = (rightly_told(some, truth)[measured] for some in answers)
     figures = SEVERAL if truth.info.several else HEADLINES
     return {
-        "rows": int(measured.sum()),
+        **row_counts(truth, measured),
         "metrics": {figure: difference_of(figure, a[figure], b[figure]) for figure in figures},
         "agreement": agreement_of(right_a, right_b),
     }

@@ -16,15 +16,17 @@ from shelfwise.bundle import ProductsBundle, TargetInfo
 from shelfwise.config import TargetConfig
 from shelfwise.data.product_labels import labels_of, paths_of
 from shelfwise.data.product_rows import ProductRows
-from shelfwise.data.taxonomy import Taxonomy
-from shelfwise.evaluate.headlines import headline_samples
-from shelfwise.metrics.bootstrap import Sampled, mean_of
+from shelfwise.data.taxonomy import Row, Taxonomy, distinct_names
+from shelfwise.metrics.bootstrap import Sampled, mean_of, resampled_means
+from shelfwise.metrics.calibration import bin_gaps, sampled_ece
 from shelfwise.metrics.hierarchy import nodes_of, sampled_hierarchy
 from shelfwise.metrics.longtail import sampled_longtail
 from shelfwise.metrics.macro_f1 import sampled_macro_f1
 from shelfwise.metrics.multilabel import sampled_multilabel
 from shelfwise.predict.products import LIKELY
 
+ALL = "all"
+"""In place of a subset: asked with everything that a bundle reads, whichever of it a product has."""
 HEADLINES = ("accuracy", "macro_f1", "ece", "nll")
 _LEAST = 1e-12
 
@@ -37,23 +39,26 @@ class Truth:
     tree: Taxonomy
     labels: Int64[ndarray, "N _"]
     """Node numbers of every level, the finest last; of several values 1 for each that it has and 0 for
-    the others. -1 is unknown."""
-    not_learned: int
+    the others. -1 is unknown. What was not learned has numbers, or columns, beyond the tree's: whatever a
+    bundle says of it is wrong."""
+    unlearned: Bool[ndarray, "N"]
     """Products with a class that the bundle has not learned; of several values with one among them."""
 
     @property
     def known(self) -> Bool[ndarray, "N"]:
-        """Which products the target can be measured on."""
+        """Which products have a label, learned or not: those that the target is measured on."""
         return self.labels[:, -1] >= 0
 
     @property
+    def counts(self) -> Int64[ndarray, "_"]:
+        """Training products of each class, of one that was not learned none."""
+        beyond = int(self.labels[:, -1].max(initial=-1)) + 1 - len(self.tree)
+        return np.array([*self.info.counts, *[0] * beyond], np.int64)
+
+    @property
     def names(self) -> tuple[str, ...]:
-        """Each class's own name, with its parents where two classes bear the same."""
-        ends = [path[-1] for path in self.tree.paths]
-        return tuple(
-            end if ends.count(end) == 1 else " > ".join(path)
-            for end, path in zip(ends, self.tree.paths, strict=True)
-        )
+        """Each class's name; see `distinct_names`."""
+        return distinct_names(self.tree.paths)
 
     def as_json(self) -> dict[str, Any]:
         """What a reader has to know of the target."""
@@ -62,7 +67,7 @@ class Truth:
             "classes": len(self.tree),
             "several": self.info.several,
             "labelled": int(self.known.sum()),
-            "not_learned": self.not_learned,
+            "not_learned": int(self.unlearned.sum()),
         }
 
 
@@ -75,8 +80,12 @@ def truth_of(bundle: ProductsBundle, rows: ProductRows, name: str) -> Truth:
     """The truth of one target, in the bundle's own numbers."""
     info, target = bundle.reading.targets[name], bundle.config.asked[name]
     tree = Taxonomy(info.levels, info.paths, dict(info.strays))
-    labels = labels_of(target, rows, tree)
-    return Truth(info, tree, labels, _not_learned(target, rows, tree, labels))
+    found = labels_of(target, rows, tree)
+    labels = (
+        _with_values(target, rows, tree, found) if info.several else _with_nodes(target, rows, tree, found)
+    )
+    beyond = labels[:, len(tree) :].any(axis=1) if info.several else labels[:, -1] >= len(tree)
+    return Truth(info, tree, labels, beyond & (labels[:, -1] >= 0))
 
 
 def main_target(truths: dict[str, Truth]) -> str | None:
@@ -92,16 +101,28 @@ def target_samples(
     families: Shaped[ndarray, "N"],
     seed: int,
 ) -> dict[str, Sampled]:
-    """Every figure of one target over the measured products, at least one, with its resamples."""
+    """Every figure of one target over the measured products, at least one, with its resamples.
+
+    A class that was not learned is told wrong, in every figure but `nll`, and the main figure once more
+    `_known`: that of what was learned."""
     said, labels, groups = probabilities[measured], truth.labels[measured], families[measured]
     if truth.info.several:
-        return sampled_multilabel(said >= LIKELY, labels == 1, seed=seed, groups=groups)
-    logits = np.log(said.astype(np.float64).clip(min=_LEAST))
+        stated, values = _stated(said, truth), slice(len(truth.tree))
+        whole = sampled_multilabel(stated, labels == 1, seed=seed, groups=groups)
+        known = sampled_multilabel(stated[:, values], labels[:, values] == 1, seed=seed, groups=groups)
+        return whole | {"micro_f1_known": known["micro_f1"]}
     leaves, decided = labels[:, -1], said.argmax(axis=1)
-    headlines = headline_samples(logits, leaves, groups=groups, seed=seed)
-    found = {name: headlines[name] for name in HEADLINES}
-    found["macro_f1"] = sampled_macro_f1(leaves, decided, seed=seed, groups=groups)
-    found |= sampled_longtail(decided, leaves, np.array(truth.info.counts), groups=groups, seed=seed)
+    right, learned = decided == leaves, np.flatnonzero(leaves < len(truth.tree))
+    gaps = bin_gaps(said.max(axis=1).astype(np.float64), right)
+    surprise = -np.log(said[learned, leaves[learned]].astype(np.float64).clip(min=_LEAST))
+    found = {
+        "accuracy": mean_of(right, seed=seed, groups=groups),
+        "accuracy_known": mean_of(right[learned], seed=seed, groups=groups[learned]),
+        "macro_f1": sampled_macro_f1(leaves, decided, seed=seed, groups=groups),
+        "ece": sampled_ece(gaps.mean(axis=0), resampled_means(gaps, seed=seed, groups=groups)),
+        "nll": mean_of(surprise, seed=seed, groups=groups[learned]),
+    }
+    found |= sampled_longtail(decided, leaves, truth.counts, groups=groups, seed=seed)
     if len(truth.tree.levels) > 1:
         nodes = nodes_of(decided, truth.tree.ancestors)
         found |= sampled_hierarchy(nodes, labels, truth.tree.levels, groups=groups, seed=seed)
@@ -124,26 +145,47 @@ def sampled_main_figure(
     said, groups = probabilities[measured], families[measured]
     if truth.info.several:
         right = truth.labels[measured] == 1
-        return sampled_multilabel(said >= LIKELY, right, seed=seed, groups=groups)["micro_f1"]
+        return sampled_multilabel(_stated(said, truth), right, seed=seed, groups=groups)["micro_f1"]
     return mean_of(said.argmax(axis=1) == truth.labels[measured, -1], seed=seed, groups=groups)
 
 
 def rightly_told(probabilities: Float[ndarray, "N K"], truth: Truth) -> Bool[ndarray, "N"]:
     """Which products are told right: the finest class, or every one of several values."""
     if truth.info.several:
-        return np.asarray(((probabilities >= LIKELY) == (truth.labels == 1)).all(axis=1))
+        return np.asarray((_stated(probabilities, truth) == (truth.labels == 1)).all(axis=1))
     return np.asarray(probabilities.argmax(axis=1) == truth.labels[:, -1])
 
 
-def _not_learned(target: TargetConfig, rows: ProductRows, tree: Taxonomy, labels: ndarray) -> int:
-    """How many products say a class that the tree lacks."""
-    if not target.several:
-        whole = np.array([None not in path for path in paths_of(target, rows)], bool)
-        return int((whole & (labels[:, -1] < 0)).sum())
-    known = {path[-1] for path in tree.paths}
-    values = rows.labels[target.labels[0]]
-    return sum(
-        not known.issuperset((value,) if isinstance(value, str) else value)
-        for value in values
-        if value is not None
-    )
+def _stated(probabilities: Float[ndarray, "N K"], truth: Truth) -> Bool[ndarray, "N _"]:
+    """Which of several values are stated; one that was not learned never is."""
+    beyond = truth.labels.shape[1] - probabilities.shape[1]
+    return np.pad(probabilities >= LIKELY, ((0, 0), (0, beyond)))
+
+
+def _with_nodes(
+    target: TargetConfig, rows: ProductRows, tree: Taxonomy, labels: Int64[ndarray, "N L"]
+) -> Int64[ndarray, "N L"]:
+    """`labels` with a number beyond the tree's for each node that a whole path names and the tree lacks."""
+    found, beyond = labels.copy(), [dict[Row, int]() for _ in tree.levels]
+    sizes = [len(tree.nodes(level)) for level in range(len(tree.levels))]
+    for place, path in enumerate(paths_of(target, rows)):
+        if found[place, -1] >= 0 or None in path:
+            continue
+        for level in np.flatnonzero(found[place] < 0).tolist():
+            numbers = beyond[level]
+            found[place, level] = numbers.setdefault(path[: level + 1], sizes[level] + len(numbers))
+    return found
+
+
+def _with_values(
+    target: TargetConfig, rows: ProductRows, tree: Taxonomy, labels: Int64[ndarray, "N K"]
+) -> Int64[ndarray, "N _"]:
+    """`labels` with a column more for each value that the tree lacks."""
+    sets = [
+        {value} if isinstance(value, str) else {*(value or ())} for value in rows.labels[target.labels[0]]
+    ]
+    values = sorted(set().union(*sets) - {path[-1] for path in tree.paths})
+    more = np.array([[value in some for value in values] for some in sets], np.int64)
+    more = more.reshape(len(labels), len(values))
+    more[labels[:, -1] < 0] = -1
+    return np.concatenate([labels, more], axis=1)

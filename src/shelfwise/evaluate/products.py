@@ -40,7 +40,8 @@ from shelfwise.metrics.retrieval import (
 from shelfwise.predict.products import ProductPredictor
 
 CHUNK = 256
-FORMAT = 1
+FORMAT = 2
+"""In 1 a product of a class that was not learned counted for nothing."""
 NAMED_ROWS = 10
 """Classes with so many products are asked for by name."""
 
@@ -66,8 +67,8 @@ def evaluate_products(
 ) -> dict[str, Any]:
     """Return everything that `metrics.json` holds of products (docs/metrics.md, Products).
 
-    Products with every modality of a subset are measured on it; a target's macro-F1 is over classes with
-    a row. Intervals resample families."""
+    Products with every modality of a subset are measured on it; a class that was not learned is told wrong.
+    Macro-F1 is over classes with a row. Intervals resample families."""
     began = time.perf_counter()
     bundle = predictor.bundle
     asked, truths = ask_subsets(predictor, rows, watch), truths_of(bundle, rows)
@@ -166,12 +167,19 @@ def _figures(
     families: Shaped[ndarray, "N"],
     seed: int,
 ) -> dict[str, Any]:
-    """Every figure of one target from one subset, and the `rows` it is of; without rows no other."""
-    count = int(measured.sum())
-    if not count:
+    """Every figure of one target from one subset, and of how many products; without `rows` no other."""
+    if not measured.any():
         return {"rows": 0}
     scores = target_samples(probabilities, truth, measured, families, seed)
-    return {**{key: value.interval().as_json() for key, value in scores.items()}, "rows": count}
+    return {
+        **{key: value.interval().as_json() for key, value in scores.items()},
+        **row_counts(truth, measured),
+    }
+
+
+def row_counts(truth: Truth, measured: Bool[ndarray, "N"]) -> dict[str, int]:
+    """How many products are measured, and how many of these are of a class that was not learned."""
+    return {"rows": int(measured.sum()), "not_learned": int((measured & truth.unlearned).sum())}
 
 
 def _described(rows: ProductRows) -> dict[str, Any]:
@@ -218,9 +226,11 @@ def _against_single(
 
 
 def _closely(asked: Asked, truth: Truth, name: str, rows: ProductRows) -> dict[str, Any]:
-    """`classes`, `reliability` and `cases` of the main target, from the fullest subset that there is."""
+    """`classes`, `reliability` and `cases` of the main target, from the fullest subset that there is.
+
+    Nothing where no product is of a class that was learned."""
     measured = {subset: truth.known & has_all(rows, subset) for subset in asked.probabilities}
-    there = [subset for subset, some in measured.items() if some.any()]
+    there = [subset for subset, some in measured.items() if (some & ~truth.unlearned).any()]
     if not there:
         return {}
     said, some = asked.probabilities[there[-1]][name], measured[there[-1]]
@@ -275,8 +285,8 @@ def names_to_pictures(
     name = next(iter(targets), None)
     if name is None or targets[name].several:
         return {}
-    target = targets[name]
-    truth = truth_of(predictor.bundle, rows, name).labels[pictured, -1]
+    target, found = targets[name], truth_of(predictor.bundle, rows, name)
+    truth = np.where(found.unlearned, -1, found.labels[:, -1])[pictured]
     # One leaf name may stand under two parents: who asks by name means either.
     names = sorted({path[-1] for path in target.paths})
     number = np.array([names.index(path[-1]) for path in target.paths])

@@ -1,4 +1,4 @@
-"""The page that compares two products bundles: every target from every subset that both have."""
+"""The page that compares two products bundles: every target from all that each reads, and from less."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from shelfwise.evaluate.products import fullest
+from shelfwise.evaluate.product_scores import ALL
 from shelfwise.reports import plots
 from shelfwise.reports.comparison_report import name_of
 from shelfwise.reports.page import (
@@ -21,6 +21,7 @@ from shelfwise.reports.page import (
     write_report,
 )
 from shelfwise.reports.product_plots import spoken
+from shelfwise.reports.product_report import listed, products
 
 NAMES = {
     "accuracy": "Accuracy",
@@ -64,7 +65,7 @@ def product_comparison(comparison: dict[str, Any]) -> str:
         missing=_missing(comparison),
         names=NAMES,
         said=shown,
-        spoken=spoken,
+        spoken=asked_from,
         figure_of_differences=themed_figure(
             draw, alt="difference of each target from each subset with its interval"
         )
@@ -74,13 +75,25 @@ def product_comparison(comparison: dict[str, Any]) -> str:
 
 
 def measured(comparison: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return target, subset and what was found, of all that could be measured."""
+    """Return target, subset and what was found, of all that could be measured.
+
+    A subset is left out where it is all that both read, and so says the same once more."""
     return [
         (target, subset, row)
         for target, by_subset in comparison["targets"].items()
         for subset, row in by_subset.items()
-        if row["rows"]
+        if row["rows"] and (subset == ALL or row != by_subset[ALL])
     ]
+
+
+def asked_from(subset: str) -> str:
+    """Return what both were asked from, in words."""
+    return "all that each reads" if subset == ALL else spoken(subset)
+
+
+def reads(comparison: dict[str, Any], which: str) -> str:
+    """Return what bundle `a` or `b` answers from: `B reads picture and text`."""
+    return f"{which.upper()} reads {listed(comparison[which]['reads'])}"
 
 
 def shown(name: str, value: float | None, *, sign: bool = False) -> str:
@@ -95,7 +108,7 @@ def shown(name: str, value: float | None, *, sign: bool = False) -> str:
 def _differences(comparison: dict[str, Any]) -> Callable[[], Figure] | None:
     """Return what draws the differences; None where no row could be measured."""
     rows = {
-        f"{target}, {spoken(subset)}": row["metrics"][figure]
+        f"{target}, {asked_from(subset)}": row["metrics"][figure]
         for target, subset, row in measured(comparison)
         for figure in MAIN
         if figure in row["metrics"]
@@ -106,15 +119,14 @@ def _differences(comparison: dict[str, Any]) -> Callable[[], Figure] | None:
 
 
 def _lead(comparison: dict[str, Any]) -> str:
-    """Return who is better at the main target, from the fullest subset."""
+    """Return who is better at the main target, from all that each reads."""
     main, data = comparison["main"], comparison["data"]
-    subset = fullest(comparison["targets"][main])
-    if subset is None:
+    found = comparison["targets"][main][ALL]
+    if not found["rows"]:
         return f"None of {number(data['rows'])} {data['part']} products has a label of {main} to measure by."
-    found = comparison["targets"][main][subset]
     figure = next(name for name in MAIN if name in found["metrics"])
     row = found["metrics"][figure]
-    what = f"the {'F1' if figure == 'micro_f1' else 'accuracy'} of {main} from {spoken(subset)}"
+    what = f"the {'F1' if figure == 'micro_f1' else 'accuracy'} of {main} from {asked_from(ALL)}"
     words = f"B minus A in {what}: {points(row['difference']['value'])} points"
     if bounds := row["difference"]["ci95"]:
         words += f" (95% interval {points(bounds[0])} to {points(bounds[1])})"
@@ -139,9 +151,19 @@ def _missing(comparison: dict[str, Any]) -> list[str]:
     for which in "ab":
         if names := comparison[f"only_{which}"]:
             found.append(f"Only {which.upper()} answers {', '.join(names)}: not compared.")
+    if comparison["a"]["reads"] != comparison["b"]["reads"]:
+        said = ", ".join(reads(comparison, which) for which in "ab")
+        found.append(f"{said}: from less than all, both are asked the same.")
     for target, by_subset in comparison["targets"].items():
-        if lost := [spoken(subset) for subset, row in by_subset.items() if not row["rows"]]:
+        lost = [asked_from(subset) for subset, row in by_subset.items() if not row["rows"]]
+        if not by_subset[ALL]["rows"]:
+            found.append(f"{target} is not compared: no product has a label of it.")
+        elif lost:
             found.append(f"{target} is not compared from {', '.join(lost)}: no product has it and a label.")
+        if count := by_subset[ALL].get("not_learned"):
+            several = "micro_f1" in by_subset[ALL]["metrics"]
+            what, so = ("a value", "missed") if several else ("the class", "told wrong")
+            found.append(f"{target}: neither has learned {what} of {products(count)}: {so} by both.")
     if not comparison.get("retrieval"):
         found.append("Search is not compared: not both can look for pictures by titles of these products.")
     return found

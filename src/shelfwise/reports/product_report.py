@@ -58,6 +58,7 @@ def product_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) -
     curves = plots.curve_panels(journal)
     main: str | None = metrics["main"]
     several = [name for name, about in metrics["about"].items() if about["several"]]
+    single = [name for name in metrics["about"] if name not in several]
     return render(
         "product_report.html",
         kicker="Products report",
@@ -68,8 +69,9 @@ def product_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) -
         retrieval=metrics.get("retrieval") or {},
         main=main,
         full=fullest(metrics["targets"][main]) if main else None,
-        single=[name for name in metrics["about"] if name not in several],
+        single=single,
         several=several,
+        unlearned=any(metrics["about"][name]["not_learned"] for name in single),
         several_names=SEVERAL,
         spoken=spoken,
         verdict=verdict(metrics),
@@ -115,7 +117,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, str] | None:
         "worse": f"so together they are not at least as good: {best} alone is better.",
     }[row["verdict"]]
     text = (
-        f"Of {name}, {_listed(metrics['modalities'])} together have an {what} of "
+        f"Of {name}, {listed(metrics['modalities'])} together have an {what} of "
         f"{percent(row['together']['value'])}, {best} alone {percent(row['single']['value'])}. "
         f"The difference is {by}, {end}"
     )
@@ -135,18 +137,14 @@ def missing(metrics: dict[str, Any]) -> list[str]:
         if count == data["rows"]:
             found.append(f"No product has a {what}: nothing could be measured that needs one.")
         elif count:
-            found.append(f"{_products(count)} without a {what} count only where the {what} is not asked for.")
+            found.append(f"{products(count)} without a {what} count only where the {what} is not asked for.")
     if not metrics["about"]:
         found.append("The bundle has learned no targets: only search is measured.")
     for name, about in metrics["about"].items():
         if not about["labelled"]:
-            found.append(f"No product has a label of {name} that the bundle knows: it is not measured.")
-        if count := about["not_learned"]:
-            found.append(
-                f"{name}: the bundle has not learned a value of {_products(count)}: it cannot be told."
-                if about["several"]
-                else f"{name}: the bundle has not learned the class of {_products(count)}: left out."
-            )
+            found.append(f"No product has a label of {name}: it is not measured.")
+        elif about["not_learned"]:
+            found.append(_not_learned(metrics, name))
     if "retrieval" not in metrics:
         found.append("The bundle has no space that titles and pictures share: nothing is searched.")
     elif not metrics["retrieval"]:
@@ -176,8 +174,24 @@ def _lead(metrics: dict[str, Any]) -> str:
     within = f" (95% interval {percent(bounds[0], 1)} to {percent(bounds[1], 1)})" if bounds else ""
     return (
         f"{what} {percent(figure['value'], 1)}{within} of {number(found['rows'])} {data['part']} products in "
-        f"{about['classes']} classes, from {_listed(subset.split('+'))}."
+        f"{about['classes']} classes, from {listed(subset.split('+'))}."
     )
+
+
+def _not_learned(metrics: dict[str, Any], name: str) -> str:
+    """Return how many products are of a class that was not learned, and how the others are told."""
+    about, by_subset = metrics["about"][name], metrics["targets"][name]
+    count, subset = products(about["not_learned"]), fullest(by_subset)
+    words = (
+        f"{name}: the bundle has not learned a value of {count}, which counts as missed"
+        if about["several"]
+        else f"{name}: the bundle has not learned the class of {count}, which counts as wrong"
+    )
+    key = "micro_f1_known" if about["several"] else "accuracy_known"
+    if subset is None or by_subset[subset][key]["value"] is None:
+        return f"{words}."
+    what = "over the values learned F1 is" if about["several"] else "of the classes learned it tells right"
+    return f"{words}; {what} {percent(by_subset[subset][key]['value'], 1)}, from {listed(subset.split('+'))}."
 
 
 def _search_lead(metrics: dict[str, Any]) -> str:
@@ -226,9 +240,11 @@ def _main_figures(metrics: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]
     return found
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _products(count: int) -> str:
+def products(count: int) -> str:
+    """Return so many products in words."""
     return f"{number(count)} product{'s' if count != 1 else ''}"

@@ -18,10 +18,10 @@ from shelfwise import __version__
 from shelfwise.bundle import now
 from shelfwise.errors import ErrorBudgetError, InterruptedRunError, ShelfwiseError
 from shelfwise.evaluate.cost import forget_peak_memory
-from shelfwise.files import without_folders, write_json
+from shelfwise.files import claimed, without_folders, write_json
 from shelfwise.train.fit import Watch
 from shelfwise.tune.benches import BENCHES, Bench
-from shelfwise.tune.cells import Cell, claimed, result_of
+from shelfwise.tune.cells import Cell, result_of
 from shelfwise.tune.judged import judged_samples, key
 
 NOTE = ".error.txt"
@@ -62,7 +62,7 @@ def run_cells(
     for cell in cells:
         if result_of(cell, out) is not None:
             continue
-        with claimed(cell, out) as holder:
+        with claimed(cell.path(out, ".lock")) as holder:
             if holder is not None:
                 tell(Told(str(cell), False, f"{holder} has it"))
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shelfwise.tune.ablation_table import Found, row_counts, said
+from shelfwise.tune.ablation_table import Found, row_counts, said, whole_of
 from shelfwise.tune.judged import key
 
 Point = tuple[float, float, float] | None
@@ -29,8 +29,7 @@ def panels(found: Found) -> list[dict[str, Any]]:
             some = {name: one for name, one in switches.items() if not one["same_as_baseline"]}
             labels, entries, rows, what = list(some), list(some.values()), None, "differences"
         series = {
-            text: [_point(entry[what].get(name)) for entry in entries]
-            for name, text in _shown(found["questions"]).items()
+            text: [_point(entry[what].get(name)) for entry in entries] for name, text in _shown(found).items()
         }
         series = {text: points for text, points in series.items() if any(points)}
         if series:
@@ -38,10 +37,10 @@ def panels(found: Found) -> list[dict[str, Any]]:
     return drawn
 
 
-def _shown(questions: dict[str, Any]) -> dict[str, str]:
-    """Figures to draw and their names: the main target from each modality and from all, and retrieval."""
-    main, subsets = questions["main"], questions["subsets"]
-    few = [subset for subset in subsets if "+" not in subset or subset == subsets[-1]]
+def _shown(found: Found) -> dict[str, str]:
+    """Figures to draw and their names: the main target from everything and each modality, and retrieval."""
+    main, subsets = found["questions"]["main"], found["questions"]["subsets"]
+    few = dict.fromkeys([whole_of(found), *(subset for subset in subsets if "+" not in subset)])
     shown = {key("accuracy", main, subset): f"{main} from {said(subset)}" for subset in few}
     return shown | {"recall@10": "title finds picture, R@10"}
 

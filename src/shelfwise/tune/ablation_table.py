@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from shelfwise.evaluate.product_scores import ALL
 from shelfwise.files import replacing, write_json
 from shelfwise.tune.cells import AS_IS
 from shelfwise.tune.judged import key
@@ -39,16 +40,31 @@ def markdown(found: Found, *, level: int = 2) -> str:
 
 
 def main_figures(found: Found) -> dict[str, str]:
-    """The figures that are shown first, by `judged.key`, and how they are called."""
-    questions = found["questions"]
-    main, subsets = questions["main"], questions["subsets"]
-    shown = {key("accuracy", main, subset): f"{main} from {said(subset)}" for subset in subsets}
-    shown[key("macro_f1", main, subsets[-1])] = f"{main}, macro-F1"
+    """The figures that are shown first, by `judged.key`, and how they are called.
+
+    The fullest subset is left out where it says the same as everything that is read, switch by switch."""
+    main, whole, every = found["questions"]["main"], whole_of(found), _figures(found)
+    *parts, fullest = (key("accuracy", main, subset) for subset in found["questions"]["subsets"])
+    everything = key("accuracy", main, whole)
+    if any(fullest in figures and figures[fullest] != figures.get(everything) for figures in every):
+        parts.append(fullest)
+    shown = {name: f"{main} from {said(name.rpartition('/')[2])}" for name in (everything, *parts)}
+    shown[key("macro_f1", main, whole)] = f"{main}, macro-F1"
     shown["recall@10"] = "title finds picture, R@10"
-    shown[key("ece", main, subsets[-1])] = f"{main}, calibration error"
-    entries = [found["baseline"], *(entry for group in found["groups"].values() for entry in group.values())]
-    known = {name for entry in entries for name in entry["figures"]}
-    return {name: text for name, text in shown.items() if name in known}
+    shown[key("ece", main, whole)] = f"{main}, calibration error"
+    return {name: text for name, text in shown.items() if any(name in figures for figures in every)}
+
+
+def whole_of(found: Found) -> str:
+    """What everything that a switch reads is called; in older summaries that is the fullest subset."""
+    main, fullest = found["questions"]["main"], found["questions"]["subsets"][-1]
+    return ALL if any(key("accuracy", main, ALL) in figures for figures in _figures(found)) else str(fullest)
+
+
+def _figures(found: Found) -> list[dict[str, Any]]:
+    """The figures of the baseline and of every switch."""
+    switches = (entry for group in found["groups"].values() for entry in group.values())
+    return [entry["figures"] for entry in (found["baseline"], *switches)]
 
 
 def row_counts(found: Found, switches: dict[str, Any]) -> list[tuple[int, dict[str, Any]]] | None:
@@ -70,7 +86,17 @@ def _preface(found: Found) -> str:
     return (
         f"{about}seeds {', '.join(map(str, found['seeds']))}; {found['cpu_seconds']:,.0f} CPU-seconds of "
         f"training in all{f'; all with {settings}' if settings else ''}. {found['method']} "
-        "In brackets: the difference in points, bold where its interval leaves 0 out."
+        f"In brackets: the difference in points, bold where its interval leaves 0 out.{_about_all(found)}"
+    )
+
+
+def _about_all(found: Found) -> str:
+    """What a column of everything that is read holds; empty where there is none."""
+    if whole_of(found) != ALL:
+        return ""
+    return (
+        " “From all it reads”: asked with everything that a switch takes in of a product, as are macro-F1, "
+        f"calibration error and the other targets; {_DASH} where it cannot be asked."
     )
 
 
@@ -83,8 +109,7 @@ def _table(found: Found, switches: dict[str, Any]) -> list[str]:
 
 def _others(found: Found, switches: dict[str, Any]) -> list[str]:
     """The other targets, from all that is known."""
-    questions = found["questions"]
-    whole = questions["subsets"][-1]
+    questions, whole = found["questions"], whole_of(found)
     targets = dict.fromkeys(target for target, _ in questions["asked"] if target != questions["main"])
     names = [key("accuracy", target, whole) for target in targets]
     return _lines(["switch", *targets], found, switches, names, cost=False) if names else []
@@ -140,7 +165,7 @@ def _points(value: float) -> str:
 
 def said(subset: str) -> str:
     """A subset of the modalities in words."""
-    return subset.replace("+", " and ")
+    return "all it reads" if subset == ALL else subset.replace("+", " and ")
 
 
 def _sets_rows(settings: dict[str, Any]) -> bool:

@@ -8,13 +8,9 @@ OUT/cells/GROUP/SWITCH/seed-0.json   figures; its being there means that the cel
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
-import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache, reduce
@@ -200,46 +196,18 @@ def _digest(path: Path, _size: int, _changed: int) -> str:
 
 
 def result_of(cell: Cell, out: Path) -> dict[str, Any] | None:
-    """What a finished cell found; None where it is not done, or was done with other settings."""
+    """What a finished cell found; None where it is not done, or was done with other settings.
+
+    Of a fusion that hears one modality alone, `questions` say which (`listens`)."""
     if not cell.path(out, ".npz").exists():
         return None
     try:
         found: dict[str, Any] = json.loads(cell.path(out, ".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if found.get("fingerprint") == cell.fingerprint else None
-
-
-@contextmanager
-def claimed(cell: Cell, out: Path) -> Iterator[str | None]:
-    """Hold the cell's lock; yields None where we have it, else who has: "process 17 on host".
-
-    The system releases the lock of a process that dies, so a stale one is simply taken over."""
-    path = cell.path(out, ".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        with path.open("a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                file.seek(0)
-                yield file.read().strip() or "another process"
-                return
-            if not _is(path, file.fileno()):
-                continue  # its holder has just ended, and has taken the file away
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}")
-            file.flush()
-            try:
-                yield None
-            finally:
-                path.unlink(missing_ok=True)
-            return
-
-
-def _is(path: Path, descriptor: int) -> bool:
-    """Whether the open file is still the one that the path names."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
+    if found.get("fingerprint") != cell.fingerprint:
+        return None
+    kind = cell.config.fusion.kind if isinstance(cell.config, ProductsConfig) else None
+    if kind in ("picture", "text"):
+        found["questions"]["listens"] = [kind]
+    return found
