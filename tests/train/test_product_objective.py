@@ -12,12 +12,13 @@ from product_gradients import gradients_of
 from small_products import products_config
 from torch import Tensor
 
-from shelfwise.nn.fusion import Encoded
+from shelfwise.bundle.modalities import subsets
+from shelfwise.nn.fusion import Encoded, presence
 from shelfwise.nn.product_loader import ProductLoader
 from shelfwise.nn.product_net import ProductNet, only
 from shelfwise.train.loop import Run
 from shelfwise.train.product_inputs import ProductInputs, load_product_inputs
-from shelfwise.train.product_objective import LearnProducts, dropped, subsets, there
+from shelfwise.train.product_objective import LearnProducts, dropped
 from shelfwise.train.products import adjustments
 
 
@@ -135,7 +136,7 @@ def test_dropout_takes_modalities_but_never_a_products_last_one() -> None:
     parts = {"picture": part([True] * 400), "text": part([True] * 200 + [False] * 200)}
     torch.manual_seed(0)
     found = dropped(parts, 0.5)
-    assert there(found).all()
+    assert presence(found).any(1).all()
     assert found["picture"].there[200:].all()
     assert 0.1 < (~found["picture"].there[:200]).float().mean() < 0.5
 

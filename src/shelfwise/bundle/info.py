@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from shelfwise import __version__
+from shelfwise.bundle.modalities import subset_key
 from shelfwise.config import Section
 from shelfwise.data.product_input import FieldScale
 from shelfwise.data.tokens import TokenizerConfig
@@ -66,18 +67,13 @@ class TargetInfo(Section):
         """What logits are divided by where just these modalities are heard; 1 where none is.
 
         BundleError for modalities that the target was not calibrated for."""
-        key = heard(modalities)
+        key = subset_key(modalities)
         if self.several or not key:
             return 1.0
         if key not in self.temperatures:
             there = ", ".join(self.temperatures) or "nothing"
             raise BundleError(f"the bundle has no temperature for '{key}', only for {there}; train it again")
         return self.temperatures[key]
-
-
-def heard(modalities: Iterable[str]) -> str:
-    """The key of what an answer is from, in the network's order of modalities, such as `picture+text`."""
-    return "+".join(modalities)
 
 
 class ProductsInfo(Section):

@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int64, Shaped
 from numpy import ndarray
 
+from shelfwise.bundle.modalities import subset_key, subsets
 from shelfwise.data.families import normalise_title
 from shelfwise.data.product_input import input_of
 from shelfwise.data.product_rows import ProductRows
@@ -112,8 +112,6 @@ def ask_subsets(
 ) -> Asked:
     """What the bundle says from every subset; each tower reads a product once."""
     config, reading = predictor.bundle.config, predictor.bundle.reading
-    modalities = reading.modalities
-    subsets = [some for size in range(1, len(modalities) + 1) for some in combinations(modalities, size)]
     probabilities: dict[str, dict[str, list[ndarray]]] = {}
     vectors: dict[str, list[ndarray]] = {}
     for start in range(0, len(rows), CHUNK):
@@ -121,12 +119,12 @@ def ask_subsets(
         places = np.arange(start, min(start + CHUNK, len(rows)))
         given = input_of(rows, places, config.title, config.table, reading.scales, predictor.reader)
         known = predictor.encode(given)
-        for subset in subsets:
+        for subset in subsets(reading.modalities):
             scores = predictor.scores(known, subset)
             for name, values in scores.probabilities.items():
-                probabilities.setdefault("+".join(subset), {}).setdefault(name, []).append(values)
+                probabilities.setdefault(subset_key(subset), {}).setdefault(name, []).append(values)
             if scores.vectors is not None:
-                vectors.setdefault("+".join(subset), []).append(scores.vectors)
+                vectors.setdefault(subset_key(subset), []).append(scores.vectors)
     return Asked(
         {
             subset: {name: np.concatenate(parts) for name, parts in named.items()}
@@ -201,7 +199,7 @@ def _against_single(
     seed: int,
 ) -> dict[str, Any]:
     """Whether all modalities together are at least as good as the best one, on the products that have all."""
-    whole, families = "+".join(modalities), np.array(rows.families)
+    whole, families = subset_key(modalities), np.array(rows.families)
     found = {}
     for name, truth in truths.items():
         measured = truth.known & has_all(rows, whole)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shelfwise.bundle.modalities import subset_key
 from shelfwise.bundle.neighbours import KnownProducts
 from shelfwise.data.taxonomy import distinct_names
 from shelfwise.errors import DataError
@@ -99,7 +100,7 @@ def _with_modalities(explanation: Explanation, asked: AskedProduct, question: Qu
     return explanation.model_copy(
         update={
             "prior": values[()],
-            "subsets": {"+".join(subset): value for subset, value in values.items() if subset},
+            "subsets": {subset_key(subset): value for subset, value in values.items() if subset},
             "modalities": shapley_values(values, asked.there),
             "methods": (*explanation.methods, SHAPLEY),
         }

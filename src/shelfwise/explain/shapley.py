@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from math import factorial
+
+from shelfwise.bundle.modalities import subsets
 
 
 def subsets_of(players: Sequence[str]) -> list[tuple[str, ...]]:
     """All subsets in the players' order, the empty one first: 2^n of them, 8 of three modalities."""
-    return [some for size in range(len(players) + 1) for some in combinations(players, size)]
+    return [(), *subsets(tuple(players))]
 
 
 def shapley_values(values: Mapping[tuple[str, ...], float], players: Sequence[str]) -> dict[str, float]:

@@ -64,7 +64,7 @@ Parts = dict[str, Encoded]
 Tokens = dict[str, Float[Tensor, "B _ D"]]
 
 
-def there(parts: Parts) -> Bool[Tensor, "B M"]:
+def presence(parts: Parts) -> Bool[Tensor, "B M"]:
     """Which products have which modalities."""
     return torch.stack([part.there for part in parts.values()], 1)
 
@@ -140,12 +140,12 @@ class Late(nn.Module):
     def forward(self, parts: Parts) -> Float[Tensor, "B D"]:
         """One vector a product, which does not depend on what absent parts hold."""
         parts = {name: parts[name].levelled() for name in self.modalities}
-        return torch.where(there(parts).any(1, keepdim=True), self.fuse(parts), self.nothing)
+        return torch.where(presence(parts).any(1, keepdim=True), self.fuse(parts), self.nothing)
 
     def fuse(self, parts: Parts) -> Float[Tensor, "B D"]:
         """One vector a product, of levelled parts; finite where nothing is there."""
         said = torch.stack([self.maps[name](part.pooled) for name, part in parts.items()], 1)
-        return (said * masked_softmax(self.scores, there(parts).unsqueeze(2), 1)).sum(1)
+        return (said * masked_softmax(self.scores, presence(parts).unsqueeze(2), 1)).sum(1)
 
 
 class Concat(Late):
@@ -159,7 +159,7 @@ class Concat(Late):
     def fuse(self, parts: Parts) -> Float[Tensor, "B D"]:
         """What the modalities say each, and what they mean together."""
         pooled = torch.stack([part.pooled for part in parts.values()], 1)
-        pooled = torch.where(there(parts).unsqueeze(2), pooled, self.absent)
+        pooled = torch.where(presence(parts).unsqueeze(2), pooled, self.absent)
         return torch.add(super().fuse(parts), self.mlp(pooled.flatten(1)))
 
 
@@ -178,7 +178,7 @@ class Gated(Late):
         gates = self.gates(torch.cat([part.pooled for part in parts.values()], 1))
         scores = self.scores + gates.unflatten(1, (len(parts), -1))
         said = torch.stack([self.maps[name](part.pooled).tanh() for name, part in parts.items()], 1)
-        return (said * masked_softmax(scores, there(parts).unsqueeze(2), 1)).sum(1)
+        return (said * masked_softmax(scores, presence(parts).unsqueeze(2), 1)).sum(1)
 
 
 class Refined(Late):
@@ -245,7 +245,7 @@ class Bottleneck(Refined):
 
     def refine(self, parts: Parts) -> Tokens:
         """Each modality attends to itself and the shared tokens, of which all versions are averaged."""
-        tokens, known = super().refine(parts), there(parts)
+        tokens, known = super().refine(parts), presence(parts)
         shared = self.shared.expand(known.shape[0], -1, -1)  # len() would fix B in an export
         for block in self.blocks:
             told = []
@@ -271,7 +271,7 @@ class UnitMean(nn.Module):
 
     def forward(self, parts: Parts) -> Float[Tensor, "B D"]:
         """One unit vector a product, which does not depend on what absent parts hold."""
-        known = there({name: parts[name] for name in self.modalities})
+        known = presence({name: parts[name] for name in self.modalities})
         units = [
             F.normalize(parts[name].pooled.masked_fill(~parts[name].there.unsqueeze(1), 0).float(), dim=1)
             for name in self.modalities

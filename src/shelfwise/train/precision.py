@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from numpy import ndarray
 
 from shelfwise.bundle import Bundle, ProductsBundle, ReviewsBundle, annotate, write_card
+from shelfwise.bundle.modalities import subset_key
 from shelfwise.data.labelled import LabelledPictures
 from shelfwise.data.product_input import ProductInput
 from shelfwise.data.review_tokens import review_text
@@ -64,9 +65,9 @@ def compare_products(bundle: ProductsBundle, batches: Iterable[ProductBatch]) ->
             whole, small = (
                 predictor.scores(some, subset) for predictor, some in zip(predictors, known, strict=True)
             )
-            there = "+".join(subset)
+            key = subset_key(subset)
             if not bundle.reading.targets:
-                cosines[there] = min(cosines.get(there, 1.0), _cosine(whole, small, subset))
+                cosines[key] = min(cosines.get(key, 1.0), _cosine(whole, small, subset))
             heard = [whole.known[modality] for modality in subset if modality in whole.known]
             if not heard:
                 continue
@@ -75,7 +76,7 @@ def compare_products(bundle: ProductsBundle, batches: Iterable[ProductBatch]) ->
                 labels = batch.labels[name].numpy()
                 finest = np.full(len(labels), -1) if target.several else labels[:, -1]
                 said_of = (whole.probabilities[name][has], small.probabilities[name][has], finest[has])
-                answers.setdefault((there, name), []).append(said_of)
+                answers.setdefault((key, name), []).append(said_of)
         rows += len(batch)
         if rows >= most:
             break

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from shelfwise.bundle.modalities import Subset, subsets
 from shelfwise.config import ProductsConfig, TargetConfig
 from shelfwise.nn.contrastive import (
     SoftTargets,
@@ -21,14 +21,12 @@ from shelfwise.nn.contrastive import (
     gradient_cached,
     weighted_fields,
 )
-from shelfwise.nn.fusion import Encoded
+from shelfwise.nn.fusion import Encoded, presence
 from shelfwise.nn.heads import PathHead, multi_loss, path_loss
 from shelfwise.nn.product_loader import ProductBatch
 from shelfwise.nn.product_net import ProductNet, only
 from shelfwise.nn.ranks import gather, gather_with_gradient
 from shelfwise.train.loop import Run, autocast
-
-Subset = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ class LearnProducts:
                 some = beside_others(some, nameless)
             with autocast(run.config, run.device):
                 logits, vector = model.answer(some)
-            loss = loss + self._targets(model, logits, batch, there(some), share) / len(asked)
+            loss = loss + self._targets(model, logits, batch, presence(some).any(1), share) / len(asked)
             if vector is not None:
                 vectors[subset] = vector
         if batch.fields and model.shared is not None:
@@ -223,20 +221,10 @@ def fields_there(batch: ProductBatch) -> Bool[Tensor, "F B"]:
     return torch.stack([(words > 0).any(1) for words, _ in batch.fields])
 
 
-def subsets(modalities: Subset) -> list[Subset]:
-    """All subsets but the empty one, the smallest first."""
-    return [some for size in range(1, len(modalities) + 1) for some in combinations(modalities, size)]
-
-
-def there(parts: dict[str, Encoded]) -> Bool[Tensor, "B"]:
-    """Products of which anything is known."""
-    return torch.stack([part.there for part in parts.values()]).any(0)
-
-
 def beside_others(parts: dict[str, Encoded], nameless: Encoded) -> dict[str, Encoded]:
     """The parts with titles that do not say their names, where something else is known of the product."""
     text = parts["text"]
-    beside = there({name: part for name, part in parts.items() if name != "text"})
+    beside = presence({name: part for name, part in parts.items() if name != "text"}).any(1)
     return parts | {"text": nameless.without(~text.there).where(beside, text)}
 
 

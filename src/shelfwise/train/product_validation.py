@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from numpy import ndarray
 
-from shelfwise.bundle.info import heard
+from shelfwise.bundle.modalities import Subset, subset_key, subsets
 from shelfwise.config import ProductsConfig
 from shelfwise.data.product_rows import pictures_of
 from shelfwise.decide.temperature import fit_temperature
@@ -21,7 +21,6 @@ from shelfwise.nn.product_loader import ProductBatch, ProductData, batch_of, pic
 from shelfwise.nn.product_net import ProductNet, only
 from shelfwise.train.fit import Validation, evaluating
 from shelfwise.train.loop import Run
-from shelfwise.train.product_objective import Subset, subsets
 
 BATCH = 256
 """Products asked at once when a network is judged."""
@@ -80,7 +79,7 @@ def figures_and_temperatures(
     found = answers(net, data, torch.device("cpu"), asked) if len(data) else {}
     has = data.has()
     for subset in asked:
-        key, rows = heard(subset), np.stack([has[modality] for modality in subset]).all(0)
+        key, rows = subset_key(subset), np.stack([has[modality] for modality in subset]).all(0)
         for name, labels in data.labels.items():
             several = config.asked[name].several
             temperatures[name][key] = 1.0

@@ -15,7 +15,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from shelfwise.bundle import BundleInfo, ProductsBundle, ProductsInfo, TargetInfo, now, open_bundle
-from shelfwise.bundle.info import heard
+from shelfwise.bundle.modalities import subset_key
 from shelfwise.bundle.neighbours import KnownProducts
 from shelfwise.config import TAKEN_TARGETS, ProductsConfig
 from shelfwise.data.prompts import Templates
@@ -137,7 +137,7 @@ def _package(
         task="products",
         mean=mean,
         std=std,
-        temperature=temperatures[net.finest][heard(net.fusion.modalities)] if net.finest else 1.0,
+        temperature=temperatures[net.finest][subset_key(net.fusion.modalities)] if net.finest else 1.0,
         products=ProductsInfo(
             modalities=net.modalities,
             unlearned=unlearned(data.train, net.modalities),
