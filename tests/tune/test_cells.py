@@ -158,7 +158,8 @@ def test_a_checkpoint_counts_by_its_name_wherever_it_lies(products_table: Path, 
     "path", sorted((ROOT / "configs" / "ablations").glob("*.toml")), ids=lambda p: p.name
 )
 def test_every_shipped_ablation_fits_its_configuration(path: Path, products_table: Path) -> None:
-    config = load_run(ROOT / "configs" / path.name, (f"data.source={products_table}", "split.families="))
+    shipped = ROOT / "configs" / f"{path.name.partition('.')[0]}.toml"
+    config = load_run(shipped, (f"data.source={products_table}", "split.families="))
     assert isinstance(config, ProductsConfig)
     config = config.model_copy(update={"split": config.split.model_copy(update={"families": None})})
     found = plan(config, load_ablation(path), where=str(path))
