@@ -3,8 +3,8 @@
     python benchmarks/ablations.py [catalog catalog.small] [--jobs 2]
 
 NAME is of the switches, configs/ablations/NAME.toml; what stands before a dot in it is the configuration's.
-Runs `shelfwise ablate` in results/bench/ablation-NAME (a dot becomes a dash), where the figures and answers of
-finished cells stay, so that hours of training may be spread over days and machines; writes
+Runs `shelfwise ablate` in results/bench/ablation-NAME (a dot becomes a dash), where the figures and answers
+of finished cells stay, so that hours of training may be spread over days and machines; writes
 results/bench/ablation-NAME.json and docs/ablation-NAME.png once all are done; `benchmarks/tables.py` fills
 docs/ablations.md.
 """
