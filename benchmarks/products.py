@@ -37,7 +37,7 @@ from training_runs import attempt, cpu_seconds, data_folder, finished_bundles, r
 
 from shelfwise.bundle import ProductsBundle
 from shelfwise.config import ProductsConfig
-from shelfwise.data.class_words import class_words, without
+from shelfwise.data.class_words import class_words, without_words
 from shelfwise.data.product_rows import ProductRows, load_products
 from shelfwise.data.splits import Part
 from shelfwise.evaluate.products import Asked, ask_subsets, has_all, names_to_pictures, title_ranks
@@ -98,7 +98,7 @@ def measure(bundle: ProductsBundle, part: Part) -> Run:
     """What one bundle says of every product of a part, and what it cost."""
     data = data_of(bundle.config)
     rows, words = parts_of(data)[part], words_of(data)
-    titles = tuple(without(title, words) for title in rows.titles)
+    titles = tuple(without_words(title, words) for title in rows.titles)
     predictor = ProductPredictor.load(bundle.path, threads=1)
     whole, rest = (ask_subsets(predictor, some) for some in (rows, replace(rows, titles=titles)))
     targets = {name: target for name, target in bundle.reading.targets.items() if not target.several}
@@ -124,7 +124,7 @@ def measure(bundle: ProductsBundle, part: Part) -> Run:
         "masked": {
             "words": len(words),
             "changed": sum(
-                without(title, ()) != left for title, left in zip(rows.titles, titles, strict=True)
+                without_words(title, ()) != left for title, left in zip(rows.titles, titles, strict=True)
             ),
             "emptied": titles.count(""),
         },
@@ -159,7 +159,7 @@ def compared(
 ) -> dict[str, Any]:
     """All runs beside the peers."""
     parts = parts_of(data_of(config))
-    targets = {name: target for name, target in config.asked.items() if not target.several}
+    targets = {name: target for name, target in config.effective_targets.items() if not target.several}
     rows = parts[part]
     truth = Truth(
         {name: class_names(target, rows) for name, target in targets.items()}, np.array(rows.families)
@@ -180,7 +180,7 @@ def words_of(data: str) -> frozenset[str]:
 
     Ends the process where the list is not what these products say."""
     config = ProductsConfig.model_validate_json(data)
-    names = set(class_names(next(iter(config.asked.values())), parts_of(data)["train"]).tolist())
+    names = set(class_names(next(iter(config.effective_targets.values())), parts_of(data)["train"]).tolist())
     words = class_words(names)
     if config.name == CONFIG and words != shipped_words():
         sys.exit("the list of article types' words is stale; run: python benchmarks/product_masks.py")

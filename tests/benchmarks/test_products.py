@@ -148,7 +148,7 @@ def test_a_class_that_was_never_learned_counts_as_missed(
     bundle: ProductsBundle, measured: products.Run, runs: Path
 ) -> None:
     rows = rows_of(bundle)
-    classes = {name: class_names(target, rows) for name, target in bundle.config.asked.items()}
+    classes = {name: class_names(target, rows) for name, target in bundle.config.effective_targets.items()}
     truth = Truth(classes, np.array(rows.families))
     right = merged("drawn", {0: measured}, truth, {})
     odd = np.where(classes["category"] == "shoe", "moon boot", classes["category"])
@@ -196,7 +196,7 @@ def test_peers_are_fitted_once_and_go_on_where_they_were_cut(
     bundle: ProductsBundle, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = products.parts_of(products.data_of(bundle.config))
-    targets = bundle.config.asked
+    targets = bundle.config.effective_targets
     first = peers(parts, targets, "test")
     assert set(first) == set(SUBSETS)
     folder = runs / f"baselines-{digest(parts, targets)}"

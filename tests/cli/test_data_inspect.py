@@ -66,7 +66,7 @@ def test_the_config_is_named_after_the_file(tmp_path: Path, monkeypatch: pytest.
     assert "note: 1 of the first 12 pictures failed" in result.stdout
     config = load_run(Path("products.toml"))
     assert isinstance(config, ProductsConfig)
-    assert list(config.asked) == ["category", "colour"]
+    assert list(config.effective_targets) == ["category", "colour"]
 
 
 def test_what_a_file_is_taken_for_is_said_and_can_be_told(tmp_path: Path) -> None:

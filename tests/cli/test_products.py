@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 from small_products import products_config
 
-from shelfwise.cli.said import said
+from shelfwise.cli.answer_line import answer_line
 from shelfwise.predict.product_stream import _cells
 from shelfwise.schema import LabelScore, TargetAnswer
 
@@ -287,10 +287,10 @@ def test_pictures_and_titles_alone_go_from_a_table_to_a_search(
 def test_several_values_are_told_as_such_and_a_path_as_a_path() -> None:
     top = tuple(LabelScore(label=name, probability=0.5) for name in ("wool", "leather", "silk"))
     several = TargetAnswer(labels=("wool", "leather"), probabilities=(0.6, 0.5), top=top, several=True)
-    assert said(several) == "wool 60.0%, leather 50.0%; else silk 50.0%"
+    assert answer_line(several) == "wool 60.0%, leather 50.0%; else silk 50.0%"
     path = TargetAnswer(labels=("Clothes", "Coat"), probabilities=(0.9, 0.5))
-    assert said(path) == "Clothes 90.0% > Coat 50.0%"
-    assert said(TargetAnswer(labels=(), probabilities=(), several=True)) == "none likely"
+    assert answer_line(path) == "Clothes 90.0% > Coat 50.0%"
+    assert answer_line(TargetAnswer(labels=(), probabilities=(), several=True)) == "none likely"
 
 
 def test_the_next_command_is_of_the_catalogue_that_was_learned(
@@ -327,4 +327,4 @@ def test_the_other_class_of_the_same_name_is_said() -> None:
             LabelScore(label="Women > Other", probability=0.46),
         ),
     )
-    assert said(answer) == "Men 50.0% > Other 47.0%; else Women > Other 46.0%"
+    assert answer_line(answer) == "Men 50.0% > Other 47.0%; else Women > Other 46.0%"

@@ -140,7 +140,7 @@ def test_two_columns_that_would_have_one_key_have_two(tmp_path: Path) -> None:
     config = written(table)
     labels = config.data.columns.labels
     assert (labels["base_colour"], labels["base_colour_2"]) == ("Base Colour", "base_colour")
-    assert {"base_colour", "base_colour_2"} <= set(config.asked)
+    assert {"base_colour", "base_colour_2"} <= set(config.effective_targets)
 
 
 def test_no_target_is_called_as_answers_call_something_else(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_no_target_is_called_as_answers_call_something_else(tmp_path: Path) -> N
     table.write_text(table.read_text(encoding="utf-8").replace("Colour", "Vectors", 1), encoding="utf-8")
     config = written(table)
     assert config.data.columns.labels["vectors_2"] == "Vectors"
-    assert "vectors_2" in config.asked
+    assert "vectors_2" in config.effective_targets
 
 
 def test_lists_joined_by_another_sign_than_the_pictures_are_left_out(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_pictures_and_titles_without_a_label_learn_from_each_other(tmp_path: Pat
     plain = suggest(inspect_file(table))
     assert is_products(plain)
     config = written(table)
-    assert (config.asked, config.fusion.kind, config.shared.loss) == ({}, "late", "infonce")
+    assert (config.effective_targets, config.fusion.kind, config.shared.loss) == ({}, "late", "infonce")
     text = table.with_suffix(".toml").read_text(encoding="utf-8")
     assert "# fields = { title = 0.7, description = 0.3 }" in text
     assert '# pairs = "price"' in text

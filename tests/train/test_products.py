@@ -412,7 +412,7 @@ def test_what_no_training_product_had_is_not_answered_from(
     short = {"epochs": 1}
     titled = train_products(products_config(table, fusion={"kind": "late"}, train=short), tmp_path / "run")
     assert "no training product has a picture" in caplog.text
-    assert (titled.reading.unlearned, titled.listens) == (("picture",), ("text",))
+    assert (titled.reading.unlearned, titled.modalities_used) == (("picture",), ("text",))
     assert "from picture" not in (titled.path / "README.md").read_text().partition("## Figures")[2]
     picture = tmp_path / "p.png"
     Image.fromarray(np.full((24, 24, 3), 90, np.uint8)).save(picture)

@@ -188,7 +188,7 @@ class ProductsBundle(AnyBundle):
         return self.meta.products
 
     @property
-    def listens(self) -> tuple[str, ...]:
+    def modalities_used(self) -> tuple[str, ...]:
         """The modalities that the fusion takes in, one alone or all, but for those that it never saw."""
         kind, reading = self.config.fusion.kind, self.reading
         heard = (kind,) if kind in ("picture", "text") else reading.modalities

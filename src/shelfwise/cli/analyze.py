@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shelfwise.cli import app, data_folders
-from shelfwise.cli.said import said
+from shelfwise.cli.answer_line import answer_line
 from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ def _tell(found: Analysis) -> None:
     """What there is to say, on a terminal."""
     lines: list[tuple[str, str]] = []
     if found.category is not None:
-        lines.append(("category", said(found.category)))
-    lines += [(name, said(answer)) for name, answer in (found.attributes or {}).items()]
+        lines.append(("category", answer_line(found.category)))
+    lines += [(name, answer_line(answer)) for name, answer in (found.attributes or {}).items()]
     if found.reviews is not None:
         lines += _of_reviews(found)
     lines += [("not told", f"{part}: {why}") for part, why in found.missing.items()]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shelfwise.cli import data_folders
+from shelfwise.cli.answer_line import answer_line
 from shelfwise.cli.predict import PICTURES, progress, tell_counts
-from shelfwise.cli.said import said
 from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _tell(answer: ProductAnswer, bad: tuple[str, str] | None) -> None:
         return
     width = max(map(len, answer.targets), default=0)
     for name, target in answer.targets.items():
-        print(f"{name:<{width}}  {said(target)}")
+        print(f"{name:<{width}}  {answer_line(target)}")
     print(f"from {' and '.join(answer.known)}, by {answer.bundle}")
     for warning in answer.warnings:
         why = f": {bad[1]}" if bad and warning == "picture_skipped" else ""

@@ -261,7 +261,7 @@ class ProductsConfig(Root):
             raise ValueError(f"products are drawn by one target's classes, not by {', '.join(balanced)}'s")
         if self.train.balanced:
             raise ValueError("train.balanced is not for products: say targets.NAME.balance")
-        told = {known[label] for target in self.asked.values() for label in target.labels}
+        told = {known[label] for target in self.effective_targets.values() for label in target.labels}
         for name in self.table.fields:
             if name not in self.data.columns.fields:
                 raise ValueError(f"table.fields: '{name}' is none of data.columns.fields")
@@ -311,7 +311,7 @@ class ProductsConfig(Root):
             raise ValueError("train.epochs is 0: only fusion.kind 'dual' answers without training")
         elif self.zero_shot.wise is not None:
             raise ValueError("zero_shot.wise needs fusion.kind 'dual': no other begins zero-shot")
-        several = [name for name, target in self.asked.items() if target.several]
+        several = [name for name, target in self.effective_targets.items() if target.several]
         if several and self.train.epochs == 0:
             raise ValueError(
                 f"train.epochs is 0, but targets.{several[0]} has several values: it needs training"
@@ -333,7 +333,7 @@ class ProductsConfig(Root):
 
     @model_validator(mode="after")
     def _something_to_learn(self) -> ProductsConfig:
-        if self.asked:
+        if self.effective_targets:
             return self
         if self.shared.loss == "none":
             raise ValueError(
@@ -362,7 +362,7 @@ class ProductsConfig(Root):
         return found
 
     @property
-    def asked(self) -> dict[str, TargetConfig]:
+    def effective_targets(self) -> dict[str, TargetConfig]:
         """The targets in force. First the main one: the first with one value a product, if there is any."""
         every = self.targets or {name: TargetConfig(labels=(name,)) for name in self.data.columns.labels}
         main = next((name for name, target in every.items() if not target.several), None)

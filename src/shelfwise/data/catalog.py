@@ -155,8 +155,8 @@ def resolve(
         run = load_run(path, folders=folders)
         if isinstance(run, ReviewsConfig):
             raise ConfigError(f"config '{path}' has task = 'reviews'; this needs a catalogue of products")
-        if isinstance(run, ProductsConfig) and run.data.target is None and run.asked:
-            main = next(iter(run.asked.values()))
+        if isinstance(run, ProductsConfig) and run.data.target is None and run.effective_targets:
+            main = next(iter(run.effective_targets.values()))
             return run.data.model_copy(update={"target": main.labels[-1]})
         return run.data
     if format_of(path) == "tree":

@@ -19,12 +19,14 @@ def class_words(names: Iterable[str]) -> frozenset[str]:
     return frozenset(words.union(*map(_numbers, words)))
 
 
-def without(title: str, words: Collection[str]) -> str:
+def without_words(title: str, words: Collection[str]) -> str:
     """The title without these words; what stood between words is a space."""
     return " ".join(word for word in WORD.findall(title) if word.casefold() not in words)
 
 
-def said(titles: Sequence[str], words: Sequence[Collection[str]], length: int) -> Bool[ndarray, "N L T"]:
+def words_among(
+    titles: Sequence[str], words: Sequence[Collection[str]], length: int
+) -> Bool[ndarray, "N L T"]:
     """Which of each title's first L words are among each of T collections."""
     found = np.zeros((len(titles), length, len(words)), bool)
     for row, title in enumerate(titles):

@@ -60,7 +60,7 @@ def compare_products(
         )
     truths = {name: truth for name, truth in truths_of(a, rows).items() if name in shared}
     said = _with_all(ask_subsets(first, rows, watch)), _with_all(ask_subsets(second, other, watch))
-    both = {name for name in a.listens if name in b.listens}
+    both = {name for name in a.modalities_used if name in b.modalities_used}
     subsets = [subset for subset in said[0].probabilities if both.issuperset(subset.split("+"))]
     measured = {ALL: np.ones(len(rows), bool)}
     measured |= {subset: has_all(rows, subset) & has_all(other, subset) for subset in subsets}
@@ -69,8 +69,8 @@ def compare_products(
     found: dict[str, Any] = {
         "format": FORMAT,
         "task": "products",
-        "a": {"name": a.name, "version": a.version, "reads": list(a.listens)},
-        "b": {"name": b.name, "version": b.version, "reads": list(b.listens)},
+        "a": {"name": a.name, "version": a.version, "reads": list(a.modalities_used)},
+        "b": {"name": b.name, "version": b.version, "reads": list(b.modalities_used)},
         "data": {
             "source": source,
             "part": part,

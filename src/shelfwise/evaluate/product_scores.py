@@ -78,7 +78,7 @@ def truths_of(bundle: ProductsBundle, rows: ProductRows) -> dict[str, Truth]:
 
 def truth_of(bundle: ProductsBundle, rows: ProductRows, name: str) -> Truth:
     """The truth of one target, in the bundle's own numbers."""
-    info, target = bundle.reading.targets[name], bundle.config.asked[name]
+    info, target = bundle.reading.targets[name], bundle.config.effective_targets[name]
     tree = Taxonomy(info.levels, info.paths, dict(info.strays))
     found = labels_of(target, rows, tree)
     labels = (

@@ -40,7 +40,7 @@ class AskedProduct:
         self.tokens = None if predictor.reader is None else predictor.reader.first_places(self.text)
         """Where in the text the tokens of a pretrained title tower are; None where it reads words."""
         self.given = predictor.read([product], image_root)
-        self.listens = bundle.listens
+        self.modalities_used = bundle.modalities_used
         self.fusion: str = bundle.config.fusion.kind
         self.background = background_of(bundle.config.preprocess)
         self._known = predictor.encode(self.given)
@@ -60,7 +60,9 @@ class AskedProduct:
     @property
     def there(self) -> tuple[str, ...]:
         """The modalities that are known of the product and that the fusion listens to."""
-        return tuple(name for name in self.listens if name in self._known and self._known[name].present.any())
+        return tuple(
+            name for name in self.modalities_used if name in self._known and self._known[name].present.any()
+        )
 
     @property
     def vector(self) -> Float[ndarray, "E"] | None:
@@ -109,7 +111,7 @@ class AskedProduct:
     def _asked(self, known: dict[str, Known]) -> Float[ndarray, "B K"]:
         scores = self._predictor.scores(known)
         found = scores.logits[self._target].copy()
-        heard = np.any([scores.known[name] for name in self.listens], axis=0)
+        heard = np.any([scores.known[name] for name in self.modalities_used], axis=0)
         found[~heard] = self._nothing
         return found
 

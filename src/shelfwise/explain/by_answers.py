@@ -109,7 +109,7 @@ def _with_modalities(explanation: Explanation, asked: AskedProduct, question: Qu
 
 def _with_words(explanation: Explanation, asked: AskedProduct, question: Question) -> Explanation:
     missing = dict(explanation.missing)
-    if "text" not in asked.listens:
+    if "text" not in asked.modalities_used:
         missing["words"] = "the bundle's fusion does not read the title"
     elif not words.word_spans(asked.text):
         missing["words"] = "there is no title"

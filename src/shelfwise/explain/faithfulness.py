@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int64, UInt8
 from numpy import ndarray
 
-from shelfwise.explain.words import without
+from shelfwise.explain.words import without_spans
 
 STEPS = 20
 BLUR = 1 / 8
@@ -60,8 +60,8 @@ def word_curves(
     ValueError for a text without words: there is one order of none, and nothing to compare it with."""
     if not order:
         raise ValueError(f"'{text}' has no word that could be taken away")
-    gone = [without(text, [spans[k] for k in order[:count]]) for count in range(len(order) + 1)]
-    kept = [without(text, [spans[k] for k in order[count:]]) for count in range(len(order) + 1)]
+    gone = [without_spans(text, [spans[k] for k in order[:count]]) for count in range(len(order) + 1)]
+    kept = [without_spans(text, [spans[k] for k in order[count:]]) for count in range(len(order) + 1)]
     found = ask([*gone, *kept])
     curves = np.stack([found[: len(gone)], found[len(gone) :]]).astype(np.float64)
     deletion, insertion = area(curves).tolist()

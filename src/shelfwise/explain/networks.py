@@ -56,7 +56,7 @@ class OpenProduct:
 
     def __init__(self, bundle: ProductsBundle, given: ProductInput, net: ProductNet) -> None:
         self._net = net
-        self._targets, self._listens = bundle.reading.targets, bundle.listens
+        self._targets, self._modalities_used = bundle.reading.targets, bundle.modalities_used
         parts = (given.pixels, given.owner, given.words, given.pieces, given.values, given.numbers)
         self._tensors = ProductTensors(*map(torch.from_numpy, parts))
 
@@ -111,13 +111,13 @@ class OpenProduct:
         ]
 
     def _temperature(self, target: str, known: dict[str, Encoded]) -> float:
-        there = (name for name in self._listens if bool(known[name].there[0]))
+        there = (name for name in self._modalities_used if bool(known[name].there[0]))
         return self._targets[target].temperature_of(there)
 
 
 def open_pictures(bundle: ProductsBundle, target: str, net: ProductNet) -> OpenNetwork:
     """A products network asked of one picture at a time and nothing else: B pictures are B products."""
-    temperature = bundle.reading.targets[target].temperature_of({"picture"} & {*bundle.listens})
+    temperature = bundle.reading.targets[target].temperature_of({"picture"} & {*bundle.modalities_used})
     net.requires_grad_(False)
     blank = torch.zeros((1, 1), dtype=torch.int64)
     fields = len(bundle.config.table.fields)

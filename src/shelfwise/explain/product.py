@@ -88,7 +88,7 @@ def _with_maps(
     """With the maps of every picture."""
     explanation, count = found.explanation, len(asked.pixels)
     missing = dict(explanation.missing)
-    if "picture" not in asked.listens:
+    if "picture" not in asked.modalities_used:
         missing["maps"] = "the bundle's fusion does not look at pictures"
     elif not count:
         missing["maps"] = "there is no picture"

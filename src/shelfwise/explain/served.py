@@ -61,7 +61,7 @@ class ServedExplainer:
             predictor, product, Path(), target=target, label=label, known=self._known
         )
         missing = {**explanation.missing, "gradients": ATTENTION}
-        if "picture" not in asked.listens:
+        if "picture" not in asked.modalities_used:
             missing["maps"] = "the bundle's fusion does not look at pictures"
         elif not len(asked.pixels):
             missing["maps"] = "there is no picture"

@@ -33,7 +33,7 @@ def most_words(text: str) -> int:
     return max(1, min(MOST, MOST_CHARACTERS // max(1, len(text))))
 
 
-def without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+def without_spans(text: str, spans: Sequence[tuple[int, int]]) -> str:
     """The text as if these words had never been typed; all else stays, but for the space beside a word.
 
     Two spaces in a row, or one at an end, are a token of their own to a byte-level tokenizer."""
@@ -57,7 +57,7 @@ def words_left_out(
     spans = word_spans(text)[: most_words(text)]
     if not spans:
         return ()
-    left = ask([without(text, [span]) for span in spans])
+    left = ask([without_spans(text, [span]) for span in spans])
     weights = question.value(whole[None]) - question.value(left)
     contrasts: list[float | None] = [None] * len(spans)
     if question.rival is not None:

@@ -110,7 +110,7 @@ class ProductNet(nn.Module):
         self.table = TableTower(config.table, width) if config.table.fields else None
         self.modalities = MODALITIES if self.table else MODALITIES[:2]
         self.fusion = FUSIONS[config.fusion.kind](self.modalities, width)
-        several = [name for name in classes if config.asked[name].several]
+        several = [name for name in classes if config.effective_targets[name].several]
         self.heads = TargetHeads(width, classes, several)
         self.finest, finest = next(iter(classes.items()), ("", ()))
         shared = config.shared.loss != "none"

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from numpy import ndarray
 
 from shelfwise.config import ProductsConfig
-from shelfwise.data.class_words import class_words, said
+from shelfwise.data.class_words import class_words, words_among
 from shelfwise.data.product_input import piece_words
 from shelfwise.data.taxonomy import Taxonomy
 
@@ -57,7 +57,9 @@ def hidden_names(
     titles: Sequence[str], config: ProductsConfig, classes: Mapping[str, Taxonomy], pieces: int
 ) -> HiddenNames | None:
     """What hides names in these titles, of which at most so many `pieces` are read; None where not asked."""
-    shares = {name: config.asked[name].hide for name in classes if config.asked[name].hide}
+    shares = {
+        name: config.effective_targets[name].hide for name in classes if config.effective_targets[name].hide
+    }
     if not shares:
         return None
     names = [class_words(name for path in classes[target].paths for name in path) for target in shares]
@@ -67,5 +69,5 @@ def hidden_names(
         if found:
             ends[row, : len(found)] = np.minimum(found, MOST)
     return HiddenNames(
-        np.array(list(shares.values())), ends, said(titles, names, min(config.title.words, MOST))
+        np.array(list(shares.values())), ends, words_among(titles, names, min(config.title.words, MOST))
     )

@@ -50,7 +50,7 @@ def predict_products(
     if among is not None:
         targets = (*targets, ASKED)
     columns = columns_of(targets)
-    asked = predictor.bundle.config.asked
+    asked = predictor.bundle.config.effective_targets
     several = frozenset(columns[name][0] for name in columns if name in asked and asked[name].several)
     with replacing(out) as partial, _writer(out.suffix, partial, columns, several) as write:
         for rows in product_chunks(read_catalog(config), CHUNK):

@@ -141,7 +141,7 @@ class ProductPredictor:
             everyone = np.ones(len(next(iter(known.values())).vector), bool)
             known = {name: part if name in only else part.without(everyone) for name, part in known.items()}
         found = self._backend.fuse(known)
-        there = {name: np.asarray(known[name].present.any(axis=1)) for name in self.bundle.listens}
+        there = {name: np.asarray(known[name].present.any(axis=1)) for name in self.bundle.modalities_used}
         targets = self.bundle.reading.targets
         logits = {name: self._scaled(target, found[name], there) for name, target in targets.items()}
         probabilities = {name: _calibrated(target, logits[name]) for name, target in targets.items()}
@@ -248,12 +248,12 @@ class ProductPredictor:
 
     def _nothing_known(self, read: ReadProduct) -> tuple[str, str]:
         """Kind and reason of having no answer."""
-        listens = self.bundle.listens
-        if read.bad and "picture" in listens:
+        used = self.bundle.modalities_used
+        if read.bad and "picture" in used:
             return read.bad
         text = "word that can be read in its title" if text_of_product(read.product) else "title"
         lacking = {"picture": "usable picture", "text": text, "table": "field that the bundle reads"}
-        said = " and ".join(f"no {lacking[name]}" for name in listens)
+        said = " and ".join(f"no {lacking[name]}" for name in used)
         return "nothing_known", f"it has {said}, and the bundle answers from nothing else"
 
     def _answers(

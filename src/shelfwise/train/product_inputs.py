@@ -82,11 +82,11 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
         )
     _tell_skipped(found, source)
     train = found.parts["train"]
-    if not config.asked:
+    if not config.effective_targets:
         _need_pairs(train, source)
     if isinstance(train.pool, EncodedPool):
         log.info("pictures stay encoded and are decoded batch by batch: see train.picture_memory_mb")
-    classes = {name: classes_of(name, target, train) for name, target in config.asked.items()}
+    classes = {name: classes_of(name, target, train) for name, target in config.effective_targets.items()}
     scales = field_scales(train)
     reader = title_reader(config.title, train.titles)
     parts = [
@@ -212,7 +212,9 @@ def product_data(
         pieces=pieces,
         values=values,
         numbers=numbers,
-        labels={name: labels_of(target, rows, classes[name]) for name, target in config.asked.items()},
+        labels={
+            name: labels_of(target, rows, classes[name]) for name, target in config.effective_targets.items()
+        },
         keys=np.array([families[name] for name in rows.families], dtype=np.int64),
     )
 
@@ -227,7 +229,9 @@ def fingerprint(config: ProductsConfig, data: ProductInputs) -> dict[str, Any]:
     del dumped["shared"]["neighbours"]
     without_later(dumped)
     flat = {f"{section}.{key}": value for section, values in dumped.items() for key, value in values.items()}
-    flat |= {f"targets.{name}": target.model_dump(mode="json") for name, target in config.asked.items()}
+    flat |= {
+        f"targets.{name}": target.model_dump(mode="json") for name, target in config.effective_targets.items()
+    }
     return {**flat, "data": data.digest}
 
 

@@ -46,7 +46,7 @@ class LearnProducts:
         model = run.model
         assert isinstance(model, ProductNet)
         batch = batch.to(run.device)
-        asked = self.asked(model)
+        asked = self.subsets_to_ask(model)
         # Means over what is known: a part's mean weighs as much as it has rows of the whole's.
         rows = counts(batch, asked)[None]
         total = (gather(rows) if asked else rows).sum(0).clamp(min=1) / run.ranks.world
@@ -66,7 +66,7 @@ class LearnProducts:
             image, text, loss = encode(part)
             yield loss + contrast(image, text) if contrastive else loss
 
-    def asked(self, model: ProductNet) -> list[Subset]:
+    def subsets_to_ask(self, model: ProductNet) -> list[Subset]:
         """The subsets of the modalities that every step asks about the targets; none without a target."""
         if not model.finest:
             return []
@@ -132,7 +132,7 @@ class LearnProducts:
         share: Float[Tensor, "targets"],
     ) -> Float[Tensor, ""]:
         """Every target's loss over the products of which something is known, weighted."""
-        targets = self.config.asked
+        targets = self.config.effective_targets
         losses = [
             targets[name].weight * self._target(model, name, targets[name], logits[name], labels, known)
             for name, labels in batch.labels.items()

@@ -41,7 +41,7 @@ def main_validation(config: ProductsConfig, data: ProductData) -> Validation | N
 
 def main_figure(config: ProductsConfig) -> str:
     """What the main target is judged by; see `figure_of`."""
-    main = next(iter(config.asked.values()), None)
+    main = next(iter(config.effective_targets.values()), None)
     return "micro_f1" if main is not None and main.several else "accuracy"
 
 
@@ -63,7 +63,7 @@ def main_score(
     if not (labels[rows, -1] >= 0).any():
         return None
     logits = answers(net, data, device, [everything])[everything][name]
-    return figure_of(logits[rows], labels[rows], several=config.asked[name].several)
+    return figure_of(logits[rows], labels[rows], several=config.effective_targets[name].several)
 
 
 def figures_and_temperatures(
@@ -81,7 +81,7 @@ def figures_and_temperatures(
     for subset in asked:
         key, rows = subset_key(subset), np.stack([has[modality] for modality in subset]).all(0)
         for name, labels in data.labels.items():
-            several = config.asked[name].several
+            several = config.effective_targets[name].several
             temperatures[name][key] = 1.0
             if not (labels[rows, -1] >= 0).any():
                 continue
@@ -132,5 +132,5 @@ def in_order(data: ProductData, limit: int = BATCH) -> Iterator[ProductBatch]:
 
 
 def _main(data: ProductData) -> str:
-    """The first of `ProductsConfig.asked`, in whose order the labels are."""
+    """The first of `ProductsConfig.effective_targets`, in whose order the labels are."""
     return next(iter(data.labels))

@@ -96,12 +96,12 @@ def train_products(
 def _refuse_untrainable(config: ProductsConfig) -> None:
     """ConfigError for what no bundle should have; those of before that do are still read."""
     for name in TAKEN_TARGETS:
-        if name in config.asked:
+        if name in config.effective_targets:
             raise ConfigError(
                 f"target '{name}': answers use this name for something else; call the target otherwise in "
                 f"[targets], such as '{name}_label'"
             )
-    main = next(iter(config.asked.items()), None)
+    main = next(iter(config.effective_targets.items()), None)
     if config.shared.category and main is not None and main[1].several:
         raise ConfigError(
             f"shared.category is {config.shared.category:g}, but the main target, '{main[0]}', has several "
@@ -249,7 +249,7 @@ def _tell_unlearned(net: ProductNet, config: ProductsConfig, data: ProductInputs
 def adjustments(config: ProductsConfig, data: ProductInputs) -> dict[str, Tensor]:
     """What is added to the logits of the targets that have `adjust`."""
     found = {}
-    for name, target in config.asked.items():
+    for name, target in config.effective_targets.items():
         if target.adjust and not target.several:
             finest = data.train.labels[name][:, -1]
             counts = np.bincount(finest[finest >= 0], minlength=len(data.classes[name]))
@@ -259,7 +259,7 @@ def adjustments(config: ProductsConfig, data: ProductInputs) -> dict[str, Tensor
 
 def chances(config: ProductsConfig, data: ProductInputs) -> ndarray | None:
     """How likely each training product [N] is drawn, where a target has `balance`; None draws all in turn."""
-    for name, target in config.asked.items():
+    for name, target in config.effective_targets.items():
         if target.balance:
             return balanced_rows(data.train.labels[name][:, -1], target.balance)
     return None
@@ -272,7 +272,7 @@ def _known_products(net: ProductNet, config: ProductsConfig, data: ProductInputs
     everything = net.fusion.modalities
     found = answers(net, data.train, torch.device("cpu"), [everything])[everything]
     finest = np.full(len(data.train), -1)
-    if net.finest and not config.asked[net.finest].several:
+    if net.finest and not config.effective_targets[net.finest].several:
         finest = data.train.labels[net.finest][:, -1]
     return KnownProducts(data.ids, data.titles, finest, found["vectors"])
 
@@ -281,7 +281,7 @@ def _target(
     name: str, config: ProductsConfig, data: ProductInputs, temperatures: dict[str, float]
 ) -> TargetInfo:
     """What the bundle says of one target."""
-    classes, several = data.classes[name], config.asked[name].several
+    classes, several = data.classes[name], config.effective_targets[name].several
     labels = data.train.labels[name]
     counts = (
         (labels == 1).sum(0)

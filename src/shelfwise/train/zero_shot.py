@@ -62,7 +62,7 @@ def begin_zero_shot(net: ProductNet, config: ProductsConfig, data: ProductInputs
 
     for name, tree in data.classes.items():
         vectors = torch.from_numpy(prompt_vectors(embed, target_prompts(name, tree.paths, templates).texts))
-        several = config.asked[name].several
+        several = config.effective_targets[name].several
         linear = net.heads[name].get_submodule("linear")
         assert isinstance(linear, nn.Linear)
         linear.weight.copy_(vectors * (scale if bias or not several else 0.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shelfwise.tune.ablation_table import Found, row_counts, said, whole_of
+from shelfwise.tune.ablation_table import Found, row_counts, subset_words, whole_of
 from shelfwise.tune.judged import key
 
 Point = tuple[float, float, float] | None
@@ -41,7 +41,7 @@ def _shown(found: Found) -> dict[str, str]:
     """Figures to draw and their names: the main target from everything and each modality, and retrieval."""
     main, subsets = found["questions"]["main"], found["questions"]["subsets"]
     few = dict.fromkeys([whole_of(found), *(subset for subset in subsets if "+" not in subset)])
-    shown = {key("accuracy", main, subset): f"{main} from {said(subset)}" for subset in few}
+    shown = {key("accuracy", main, subset): f"{main} from {subset_words(subset)}" for subset in few}
     return shown | {"recall@10": "title finds picture, R@10"}
 
 

@@ -48,7 +48,7 @@ def main_figures(found: Found) -> dict[str, str]:
     everything = key("accuracy", main, whole)
     if any(fullest in figures and figures[fullest] != figures.get(everything) for figures in every):
         parts.append(fullest)
-    shown = {name: f"{main} from {said(name.rpartition('/')[2])}" for name in (everything, *parts)}
+    shown = {name: f"{main} from {subset_words(name.rpartition('/')[2])}" for name in (everything, *parts)}
     shown[key("macro_f1", main, whole)] = f"{main}, macro-F1"
     shown["recall@10"] = "title finds picture, R@10"
     shown[key("ece", main, whole)] = f"{main}, calibration error"
@@ -163,7 +163,7 @@ def _points(value: float) -> str:
     return f"{100 * value:+.2f}".replace("-", "−")
 
 
-def said(subset: str) -> str:
+def subset_words(subset: str) -> str:
     """A subset of the modalities in words."""
     return "all it reads" if subset == ALL else subset.replace("+", " and ")
 

@@ -151,7 +151,7 @@ def judge_products(predictor: ProductPredictor, rows: ProductRows) -> Judgement:
     for name in single:
         target = reading.targets[name]
         tree = Taxonomy(target.levels, target.paths, dict(target.strays))
-        truths[name] = numbered(config.asked[name], rows, tree)
+        truths[name] = numbered(config.effective_targets[name], rows, tree)
         for subset in subsets:
             asked.append((name, subset))
             answered = said.probabilities[subset][name].argmax(axis=1)

@@ -97,7 +97,9 @@ def plan(config: AnyConfig, ablation: AblateConfig, *, where: str, only: Sequenc
     and switch. DataError where the data's files are not there."""
     if isinstance(config, ReviewsConfig):
         raise ConfigError(f"config '{where}': reviews cannot be ablated; pictures and products can")
-    if isinstance(config, ProductsConfig) and all(target.several for target in config.asked.values()):
+    if isinstance(config, ProductsConfig) and all(
+        target.several for target in config.effective_targets.values()
+    ):
         raise ConfigError(
             f"config '{where}': no target has one value a product, so that nothing can be compared"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shelfwise.ui.client import ApiError
-from shelfwise.ui.pieces import said
+from shelfwise.ui.pieces import as_plain_text
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def advice_on(problem: ApiError, base: str) -> Advice:
                 grave=False,
             )
         case 422, _:
-            part = f" (in {said(problem.field)})" if problem.field else ""
+            part = f" (in {as_plain_text(problem.field)})" if problem.field else ""
             return Advice(f"This cannot be asked{part}", message, again=False, grave=False)
         case 429, _:
             return Advice("Too fast", "More was asked than the API allows at once." + wait, grave=False)
@@ -72,12 +72,12 @@ def advice_on(problem: ApiError, base: str) -> Advice:
                 f"{message} Install the same version of shelfwise on both sides.",
                 again=False,
             )
-    traced = f" Its log has the request {said(problem.request_id)}." if problem.request_id else ""
+    traced = f" Its log has the request {as_plain_text(problem.request_id)}." if problem.request_id else ""
     return Advice(f"The API answered with an error ({problem.status})", message + traced)
 
 
 def _sentence(text: str) -> str:
     """Begin it with a capital letter and end it with a full stop."""
-    text = said(text.strip())
+    text = as_plain_text(text.strip())
     end = "" if text.endswith((".", "!", "?")) else "."
     return text[:1].upper() + text[1:] + end

@@ -142,13 +142,15 @@ def _form(cards: tuple[ModelCard, ...]) -> None:
         else:
             ask("analyse", (product, model))
     for line in st.session_state.get("analyse:notes", ()):
-        st.info(pieces.said(line))
+        st.info(pieces.as_plain_text(line))
 
 
 def _draw(found: Analysis, product: GivenProduct) -> None:
     """The answer: pictures and category, attributes, buyers."""
     if found.status == "failed":
-        st.warning(f"Nothing could be told of this product: {pieces.said(found.error or 'no reason')}.")
+        st.warning(
+            f"Nothing could be told of this product: {pieces.as_plain_text(found.error or 'no reason')}."
+        )
     if product.pictures:
         pictures = [base64.b64decode(one.data) for one in product.pictures if one.data is not None]
         st.image(pictures, width=112)

@@ -43,7 +43,7 @@ def words(name: str) -> str:
     return name.replace("_", " ").strip()
 
 
-def said(text: str) -> str:
+def as_plain_text(text: str) -> str:
     """What somebody else wrote, for a place that reads Markdown: it stays words, and loads no pictures."""
     return _MARKDOWN.sub(r"\\\1", text)
 

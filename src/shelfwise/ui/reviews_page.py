@@ -65,7 +65,7 @@ def _upload() -> None:
     try:
         table = given.read_table(file.getvalue(), file.name)
     except ValueError as error:
-        st.error(pieces.said(f"{error}."))
+        st.error(pieces.as_plain_text(f"{error}."))
         return
     columns = _columns(table)
     reviews, bad = given.reviews_of_table(table, columns)
@@ -174,7 +174,7 @@ def _draw(run: Run, summary: ProductSummary) -> None:
     _products(run)
     _failed(run)
     if run.by is not None:
-        st.caption(pieces.said(f"Answered by {run.by.bundle}, trained on {run.by.domain}."))
+        st.caption(pieces.as_plain_text(f"Answered by {run.by.bundle}, trained on {run.by.domain}."))
     st.download_button(
         "Download all answers as JSONL",
         lambda: "\n".join(answer.model_dump_json() for answer in run.answers),

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from shelfwise.schema import TargetAnswer
 
 
-def said(answer: TargetAnswer) -> str:
+def answer_line(answer: TargetAnswer) -> str:
     """Labels with their probabilities, a path or several values, and what else it may be."""
     stated = (", " if answer.several else " > ").join(
         f"{label} {probability:.1%}"
