@@ -12,6 +12,7 @@ from shelfwise.config import ReviewColumns, ReviewData, load_reviews_config
 from shelfwise.data.inspect import Inspection, inspect_file
 from shelfwise.data.inspect_columns import ColumnSummary
 from shelfwise.data.review_cells import CellError, stars_of, time_of, yes_or_no
+from shelfwise.data.suggest_roles import by_name
 from shelfwise.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -97,9 +98,11 @@ def _guess(found: Inspection) -> tuple[ReviewColumns | None, dict[str, str]]:
         return None, {}
     free = [column for column in found.columns if column.name != text.name]
     chosen: dict[str, str] = {"text": text.name}
-    reasons = {"data.columns.text": "the longest texts" if _named([text], "text") is None else "its name"}
+    reasons = {
+        "data.columns.text": "the longest texts" if by_name([text], NAMES["text"]) is None else "its name"
+    }
     for part, fits in _FITS.items():
-        best = _named([column for column in free if fits(column)], part)
+        best = by_name([column for column in free if fits(column)], NAMES[part])
         if best is not None:
             chosen[part] = best.name
             reasons[f"data.columns.{part}"] = "its name, and what is in it"
@@ -109,19 +112,8 @@ def _guess(found: Inspection) -> tuple[ReviewColumns | None, dict[str, str]]:
 
 def _text_column(found: Inspection) -> ColumnSummary | None:
     texts = [column for column in found.columns if column.mean_characters >= _LONG_TEXT]
-    named = _named([column for column in found.columns if column.kind in _TEXTS], "text")
+    named = by_name([column for column in found.columns if column.kind in _TEXTS], NAMES["text"])
     return named or max(texts, key=lambda column: column.mean_characters, default=None)
-
-
-def _named(columns: list[ColumnSummary], part: str) -> ColumnSummary | None:
-    """The column whose name, without case and punctuation, comes first among the part's."""
-    names = NAMES[part]
-    ranked = [(names.index(bare), column) for column in columns if (bare := _bare(column.name)) in names]
-    return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
-
-
-def _bare(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _mostly(parse: Callable[[Any, str], object], *, spared: int = 0) -> Callable[[ColumnSummary], bool]:

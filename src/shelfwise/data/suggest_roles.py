@@ -124,7 +124,7 @@ def guess_target(found: Inspection, labels: dict[str, str], reasons: dict[str, s
 
 def named_like_a_target(column: ColumnSummary) -> bool:
     """Whether a column is called category, class, department or the like, also with `id` or `code` behind."""
-    bare = _bare(column.name)
+    bare = bare_name(column.name)
     return bare in TARGETS or any(
         bare.endswith(code) and bare.removesuffix(code) in TARGETS for code in _CODES
     )
@@ -168,11 +168,14 @@ def _says(code: ColumnSummary, words: list[ColumnSummary]) -> bool:
 
 def by_name(columns: list[ColumnSummary], names: tuple[str, ...]) -> ColumnSummary | None:
     """The column whose name, without case and punctuation, comes first among `names`."""
-    ranked = [(names.index(_bare(column.name)), column) for column in columns if _bare(column.name) in names]
+    ranked = [
+        (names.index(bare_name(column.name)), column) for column in columns if bare_name(column.name) in names
+    ]
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 
-def _bare(name: str) -> str:
+def bare_name(name: str) -> str:
+    """A name without case and punctuation."""
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 

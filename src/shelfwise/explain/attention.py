@@ -6,13 +6,13 @@ Weights say where the network looks, not what that changes: read them beside wha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from shelfwise.data.class_words import WORD
 from shelfwise.explain.asked_product import AskedProduct
 from shelfwise.explain.networks import Gaze, OpenProduct
 from shelfwise.explain.words import word_spans
@@ -22,7 +22,6 @@ METHOD = Method(
     name="cross-attention",
     source="weights of the last block, the mean over heads (nn.fusion.CrossAttention.attend)",
 )
-_TOKEN = re.compile(r"[^\W_]+")
 
 
 def with_gaze(explanation: Explanation, asked: AskedProduct, network: OpenProduct) -> Explanation:
@@ -53,7 +52,7 @@ def _gaze(asked: AskedProduct, network: OpenProduct) -> tuple[WordGaze, ...] | s
 
 def _places(asked: AskedProduct) -> Sequence[tuple[int, int] | None]:
     """Where the tokens are that the title tower reads: those of a pretrained one, else words."""
-    return asked.tokens or [match.span() for match in _TOKEN.finditer(asked.text)]
+    return asked.tokens or [match.span() for match in WORD.finditer(asked.text)]
 
 
 def tokens_within(word: tuple[int, int], tokens: Sequence[tuple[int, int] | None]) -> list[int]:
