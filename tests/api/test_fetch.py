@@ -134,6 +134,11 @@ def test_large_and_failed_answers_are_refused() -> None:
         ("fe80::1%eth0", False),
         ("fc00::1", False),
         ("2002:7f00:1::", False),
+        ("::7f00:1", False),
+        ("::ffff:0:7f00:1", False),
+        ("fec0::1", False),
+        ("3fff::1", False),
+        ("4000::1", False),
         ("no address", False),
     ],
 )

@@ -47,7 +47,8 @@ def pictured(served: Callable[..., Any], tmp_path: Path) -> Any:
     (root / "secret.txt").write_text("a secret")
     beside = tmp_path / "pictures-beside"
     beside.mkdir()
-    for file in (tmp_path / "above.png", beside / "a.png", root / "large.png"):
+    (root / "deep").mkdir()
+    for file in (tmp_path / "above.png", beside / "a.png", root / "large.png", root / "deep" / "large.png"):
         Image.new("RGB", (600, 300), "navy").save(file)
     products = {
         "large": "large.png",
@@ -57,6 +58,7 @@ def pictured(served: Callable[..., Any], tmp_path: Path) -> Any:
         "beside": "../pictures-beside/a.png",
         "elsewhere": "/etc/passwd",
         "secret": "secret.txt",
+        "windows": "deep\\large.png",
     }
     vectors = np.eye(8, dtype=np.float32)[: len(products)]
     with open_writer(tmp_path / "index", label=LABEL, dimension=8, image_root=str(root)) as writer:
@@ -95,7 +97,7 @@ def test_the_index_says_what_it_holds(api: Any, served: Callable[..., Any], inde
 
 
 def test_pictures_and_likeness_find_products(api: Any, png: bytes) -> None:
-    data = base64.b64encode(png).decode()
+    data = base64.encodebytes(png).decode()  # with line breaks
     by_picture = api.post("/v1/search", json={"picture": {"data": data}, "limit": 3}).json()
     assert len(by_picture["hits"]) == 3
     first = by_picture["hits"][0]["id"]
@@ -192,8 +194,9 @@ def test_an_index_of_a_bundle_that_is_nowhere_is_refused_at_the_start(
         assert part in str(error.value)
 
 
-def test_a_large_picture_is_shown_small(pictured: Any) -> None:
-    found = pictured.get("/v1/products/large/picture")
+@pytest.mark.parametrize("id", ["large", "windows"])
+def test_a_large_picture_is_shown_small(pictured: Any, id: str) -> None:
+    found = pictured.get(f"/v1/products/{id}/picture")
     assert Image.open(io.BytesIO(found.content)).size == (256, 128)
 
 

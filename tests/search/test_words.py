@@ -21,6 +21,23 @@ from shelfwise.search.words import spans_of, term_of, terms_of
         ("ＷＩＤＥ", "wide"),
         ("glass", "glass"),
         ("jeans", "jean"),
+        ("hoodies", "hoodie"),
+        ("Beanies", "beanie"),
+        ("ties", "tie"),
+        ("sizes", "size"),
+        ("axes", "axe"),
+        ("scarves", "scarf"),
+        ("gloves", "glove"),
+        ("bikinis", "bikini"),
+        ("blouses", "blouse"),
+        ("lenses", "lens"),
+        ("canvases", "canvas"),
+        ("buses", "bus"),
+        ("menus", "menu"),
+        ("toys", "toy"),
+        ("women", "woman"),
+        ("womens", "women"),
+        ("Schu\u0308rze", "Schürze"),
     ],
 )
 def test_forms_of_a_word_are_one_term(one: str, other: str) -> None:
@@ -29,6 +46,18 @@ def test_forms_of_a_word_are_one_term(one: str, other: str) -> None:
 
 def test_different_words_stay_different() -> None:
     assert len({term_of(word) for word in ("bus", "bu", "gas", "this", "shoe", "shop", "v2", "v3")}) == 8
+    assert (
+        len({term_of(word) for word in ("ski", "sky", "scarf", "scar", "case", "cast", "glove", "glow")}) == 8
+    )
+
+
+def test_marks_belong_to_their_letters_and_the_possessive_is_no_word() -> None:
+    assert len(terms_of("Schu\u0308rze")) == 1
+    assert len(terms_of("जूते काले")) == 2
+    assert terms_of("Women's, men’s and 5's S") == ["woman", "man", "and", "5", "s"]
+    assert terms_of("it'sy o'clock") == ["it", "sy", "o", "clock"]
+    title = "Women's shoe"
+    assert [title[span.start : span.end] for span in spans_of(title, frozenset(["woman"]))] == ["Women"]
 
 
 def test_words_are_found_where_they_stand() -> None:

@@ -145,6 +145,9 @@ def test_what_is_no_index_or_damaged_is_said_so(tmp_path: Path) -> None:
     (folder / FACTS).write_text('{"format": 99}')
     with pytest.raises(SearchError, match="update shelfwise"):
         OpenedIndex.open(folder)
+    (folder / FACTS).write_text('{"format": 1}')
+    with pytest.raises(SearchError, match="of an earlier shelfwise, which compared words otherwise"):
+        OpenedIndex.open(folder)
     (folder / FACTS).write_text("{}")
     with pytest.raises(SearchError, match="damaged"):
         OpenedIndex.open(folder)

@@ -53,6 +53,16 @@ def test_a_product_is_analysed_from_pictures_words_and_reviews(
     assert not page.exception
 
 
+def test_a_file_that_is_no_picture_hides_nothing_of_the_answer(opened: Opened, api_url: str) -> None:
+    page = opened(api_url)
+    page.file_uploader(key="analyse:pictures").set_value([("a.jpg", b"<html>", "image/jpeg")])
+    page.text_input(key="analyse:title").set_value("Alder blue denim shirt 3")
+    button(page, "Analyse").click().run()
+    assert not page.exception
+    assert "1 of 1 cannot be shown" in html(page)
+    assert "Category" in html(page)
+
+
 def test_reviews_come_from_a_file_and_what_cannot_be_told_has_its_reason(
     opened: Opened, api_url: str
 ) -> None:

@@ -105,6 +105,6 @@ def picture_bytes(data: str) -> bytes:
         if not comma or not head.lower().endswith(";base64"):
             raise PictureError("not_a_picture", "its data: URI is not in base64")
     try:
-        return base64.b64decode(data, validate=True)
+        return base64.b64decode("".join(data.split()), validate=True)  # many break its lines
     except (binascii.Error, ValueError):
         raise PictureError("not_a_picture", "its data is not base64") from None

@@ -21,9 +21,12 @@ MOST_REDIRECTS = 3
 TIMEOUT_S = 5.0
 _PORTS = {"http": 80, "https": 443}
 _TRANSLATED = tuple(
-    ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+    ipaddress.ip_network(net)
+    for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "3fff::/20")
 )
-"""IPv6 that stands for an IPv4 address which we would have to judge instead."""
+"""IPv6 that stands for an IPv4 address which we would have to judge instead, or for nothing (RFC 9637)."""
+_ASSIGNED = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is routed on the internet (RFC 4291, section 2.4)."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -44,7 +47,7 @@ def is_public(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None:
             return is_public(str(ip.ipv4_mapped))
-        if any(ip in net for net in _TRANSLATED):
+        if ip not in _ASSIGNED or any(ip in net for net in _TRANSLATED):
             return False
     return ip.is_global and not ip.is_multicast
 

@@ -89,6 +89,7 @@ class Searching:
 
     def _thumbnail(self, id: str) -> bytes:
         """Of the file that the index names; nothing of the request becomes a path, and no path is told."""
+        self._look_again()
         index = self._searcher.index
         _check_known(index, id)
         path = index.picture_of(id)

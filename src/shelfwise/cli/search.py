@@ -59,7 +59,7 @@ def search(
         raise SearchError(f"a picture needs its bundle: {_where(searcher)}")
     names = tuple(name.strip() for name in (facets or "").split(",") if name.strip())
     request = SearchRequest(
-        words=words,
+        words=words and words.encode("utf-8", "replace").decode(),
         image=None if image is None else Picture(path=str(image.absolute())),
         like=like,
         filter=filter_,

@@ -128,7 +128,7 @@ def _inline(uri: str) -> bytes:
     if not comma or not head.endswith(";base64"):
         raise PictureError("picture_corrupt", "is a data URI that is not base64")
     try:
-        return base64.b64decode(body, validate=True)
+        return base64.b64decode("".join(body.split()), validate=True)
     except (binascii.Error, ValueError):
         raise PictureError("picture_corrupt", "is a data URI with damaged base64") from None
 

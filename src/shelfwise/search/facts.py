@@ -17,7 +17,8 @@ from shelfwise.errors import SearchError
 from shelfwise.files import write_json
 from shelfwise.schema import Frozen
 
-FORMAT = 1
+FORMAT = 2
+"""Raised where an index that was made before would find other products."""
 FACTS, UNFINISHED, LOCK = "index.json", "unfinished", ".lock"
 
 
@@ -65,6 +66,11 @@ def read_facts(folder: Path) -> IndexFacts:
         if isinstance(found, int) and found > FORMAT:
             raise SearchError(
                 f"index '{folder}' has format {found}, this shelfwise reads up to {FORMAT}: update shelfwise"
+            )
+        if isinstance(found, int) and found < FORMAT:
+            raise SearchError(
+                f"index '{folder}' is of an earlier shelfwise, which compared words otherwise: make it anew "
+                "with `shelfwise index` in another folder"
             )
         return IndexFacts.model_validate(raw)
     except (OSError, ValueError, ValidationError) as error:

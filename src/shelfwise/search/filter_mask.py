@@ -34,9 +34,9 @@ def mask_of(tree: Filter, columns: Columns, rows: int) -> Bool[ndarray, "N"]:
     """One Boolean for each of `rows` products; FilterError for a field or a value that does not fit."""
     match tree:
         case And(parts):
-            return np.asarray(reduce(np.logical_and, [mask_of(part, columns, rows) for part in parts]))
+            return np.asarray(reduce(np.logical_and, (mask_of(part, columns, rows) for part in parts)))
         case Or(parts):
-            return np.asarray(reduce(np.logical_or, [mask_of(part, columns, rows) for part in parts]))
+            return np.asarray(reduce(np.logical_or, (mask_of(part, columns, rows) for part in parts)))
         case Not(part):
             return ~mask_of(part, columns, rows)
         case Compare(_, "!=", value):

@@ -118,8 +118,11 @@ class OpenedIndex:
         said, root = self.view.products.row(self._row_of(id))["image"], self.facts.image_root
         if said is None or root is None:
             return None
-        path = Path(os.path.normpath(Path(root, said)))
-        return path if path.is_relative_to(os.path.normpath(root)) else None
+        for written in dict.fromkeys((said, said.replace("\\", "/"))):  # as catalogues from Windows have it
+            path = Path(os.path.normpath(Path(root, written)))
+            if path.is_relative_to(os.path.normpath(root)) and ("\\" not in written or path.exists()):
+                return path
+        return None
 
     def search(self, request: SearchRequest, vector: Vector | None = None) -> SearchPage:
         """One page; `vector`, of unit length, is what words, picture and likeness of the request became."""

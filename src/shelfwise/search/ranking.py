@@ -23,11 +23,6 @@ class Ranked:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def without(self, row: int | None, k: int) -> Ranked:
-        """The first `k` that are not `row`."""
-        keep = np.flatnonzero(self.rows != row)[:k] if row is not None else slice(k)
-        return Ranked(self.rows[keep], self.scores[keep])
-
     def rank_of(self, row: int) -> int | None:
         """From 1; None where the row is not among them."""
         found = np.flatnonzero(self.rows == row)

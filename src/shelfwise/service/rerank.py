@@ -6,7 +6,6 @@ D documents.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,19 +13,19 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-K1, B = 1.2, 0.75
-"""BM25's usual settings (Robertson and Zaragoza 2009, section 3.2)."""
+from shelfwise.search.lexical import K1, B
+from shelfwise.search.words import terms_of
+
 ALPHA = 0.5
 """Weight of nearness where there is any."""
-_WORD = re.compile(r"\w+")
 
 
 def word_scores(query: str, documents: Sequence[str]) -> Float[ndarray, "D"]:
     """BM25 of each document over the best that any text could have for this query: 0 to 1.
 
-    Rarity is counted among these documents."""
-    words = list(dict.fromkeys(_WORD.findall(query.casefold())))
-    counted = [Counter(_WORD.findall(text.casefold())) for text in documents]
+    Words are compared as in search; rarity is counted among these documents."""
+    words = list(dict.fromkeys(terms_of(query)))
+    counted = [Counter(terms_of(text)) for text in documents]
     lengths = np.array([sum(counts.values()) for counts in counted], float)
     mean = float(lengths.mean()) if len(lengths) else 0.0
     scores = np.zeros(len(documents))

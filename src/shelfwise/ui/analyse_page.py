@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
 from functools import partial
 
 import streamlit as st
+from PIL import Image
 
 from shelfwise.schema.explanation import Explanation
 from shelfwise.schema.search import SearchPage
@@ -152,8 +154,7 @@ def _draw(found: Analysis, product: GivenProduct) -> None:
             f"Nothing could be told of this product: {pieces.as_plain_text(found.error or 'no reason')}."
         )
     if product.pictures:
-        pictures = [base64.b64decode(one.data) for one in product.pictures if one.data is not None]
-        st.image(pictures, width=112)
+        _draw_pictures([base64.b64decode(one.data) for one in product.pictures if one.data is not None])
     cards_beside(answer_view.category_card(found), answer_view.attributes_card(found))
     if found.reviews is None:
         st.html(answer_view.no_buyers_card(found))
@@ -161,6 +162,24 @@ def _draw(found: Analysis, product: GivenProduct) -> None:
         _buyers(found, product)
     if found.by:
         st.html(answer_view.by_line(found))
+
+
+def _draw_pictures(pictures: list[bytes]) -> None:
+    """Those that are pictures; how many are none."""
+    shown = [picture for picture in pictures if _opens(picture)]
+    if shown:
+        st.image(shown, width=112)
+    if missing := len(pictures) - len(shown):
+        st.html(pieces.missing("Pictures", f"{missing} of {len(pictures)} cannot be shown"))
+
+
+def _opens(picture: bytes) -> bool:
+    try:
+        with Image.open(io.BytesIO(picture)) as opened:
+            opened.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def _buyers(found: Analysis, product: GivenProduct) -> None:

@@ -151,7 +151,7 @@ def encoded_picture(element: bytes) -> bytes:
     if element[:2] in (b"\xff\xd8", b"\x89P", b"GI", b"RI", b"BM", b"II", b"MM"):
         return element
     try:
-        return base64.b64decode(element, validate=True)
+        return base64.b64decode(b"".join(element.split()), validate=True)
     except ValueError:
         return element
 
