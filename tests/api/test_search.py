@@ -133,6 +133,7 @@ def test_the_pages_lead_to_the_end_of_the_ranking(api: Any) -> None:
         counts.append(len(found.json()["hits"]))
         asked["offset"] = found.json()["next_offset"]
     assert counts == [150, 50]
+    assert api.post("/v1/search", json={"offset": 20_000}).json()["hits"] == []
     refused = api.post("/v1/search", json={"words": "blue dress", "offset": 200}).json()["error"]["message"]
     assert "no page begins at offset 200" in refused
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 TEST_AGAIN_S = 1.0
 
 E = TypeVar("E", bound=Engine)
-Opened = Callable[[Path], OpenModel]
 
 
 class _Slot:

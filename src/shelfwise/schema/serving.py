@@ -81,7 +81,7 @@ class GivenSearch(Frozen):
     """Such as `price < 50 and brand in ("Puma", "Nike")`, see docs/search.md."""
     facets: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     limit: Annotated[int, Field(ge=1, le=200)] = 10
-    offset: Annotated[int, Field(ge=0, le=10_000)] = 0
+    offset: Annotated[int, Field(ge=0)] = 0
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Weight of the vectors; the words have the rest."""
     rrf_k: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] = 60.0

@@ -6,7 +6,6 @@ N products, M that the filter leaves, D dimensions. Rows are unit length, so a d
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -19,20 +18,6 @@ BLOCK = 2_048
 """Rows that are gathered at once: 3 MB at 384 dimensions, which stay in the cache."""
 DENSE = 0.6
 """Share of the products from which it is faster to score them all in place than to gather some."""
-
-
-class Nearest(Protocol):
-    """What finds the nearest vectors."""
-
-    @property
-    def vectors(self) -> Float32[ndarray, "N D"]:
-        """Unit vectors."""
-
-    def nearest(self, query: Float32[ndarray, "D"], some: Selection, k: int) -> Ranked:
-        """The `k` nearest among some, by cosine."""
-
-    def is_exact(self, some: Selection) -> bool:
-        """Whether all of them are scored."""
 
 
 @dataclass(frozen=True, eq=False)
