@@ -26,7 +26,7 @@ FORMAT = 1
 METHOD = (
     "Difference: switch minus baseline at the same seed, on the same validation rows, mean over seeds. "
     "95% interval: Student's t over the seeds' differences and the percentiles of 1,000 resamples of "
-    "families, their arms added as squares."
+    "families, half-widths combined as the root of their squares."
 )
 Samples = dict[str, Sampled]
 
