@@ -43,6 +43,24 @@ def test_what_waits_while_the_model_works_is_one_batch(thread: ThreadPoolExecuto
     assert (batcher.seen.items, batcher.seen.batches) == (9, 2)
 
 
+def test_long_items_do_not_hold_up_the_loop_after_short_ones(thread: ThreadPoolExecutor) -> None:
+    """What a batch may take is told by the weight of its items, not by their number."""
+    where: list[str] = []
+
+    def run(items: Sequence[int]) -> list[int]:
+        where.append(threading.current_thread().name)
+        return list(items)
+
+    batcher: Batcher[int, int] = Batcher(run, thread, weight=float)
+
+    async def ask() -> None:
+        for item in (1, 1, 1_000_000):
+            await batcher.submit(item)
+
+    asyncio.run(ask())
+    assert [name == "MainThread" for name in where] == [False, True, False]
+
+
 def test_a_batch_is_bounded(thread: ThreadPoolExecutor) -> None:
     sizes: list[int] = []
     batcher: Batcher[int, int] = Batcher(slow(0.001, sizes), thread, Limits(batch=3))  # type: ignore[arg-type]

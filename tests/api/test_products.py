@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 import pytest
 
 from shelfwise.api.app import create_app
-from shelfwise.config.serving import ServeConfig
+from shelfwise.api.asking import Asking
+from shelfwise.config.serving import LimitsConfig, ServeConfig
 from shelfwise.predict.predictor import Predictor
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.schema import Picture, Prediction, Product
+from shelfwise.schema.serving import GivenProduct
 
 
 @pytest.fixture
@@ -59,7 +62,8 @@ def test_what_cannot_be_told_is_null_with_the_reason(served: Callable[..., Any],
     assert found["reviews"] is None
     assert found["missing"]["reviews"] == "no bundle of reviews is open"
     titled = api.post("/v1/products/analyze", json={"title": "blue dress"}).json()
-    assert titled["category"] is None
+    assert (titled["status"], titled["category"]) == ("failed", None)
+    assert titled["error"] == titled["missing"]["category"]
     assert "reads pictures only" in titled["missing"]["category"]
 
 
@@ -77,6 +81,29 @@ def test_reviews_are_part_of_an_analysis(api: Any) -> None:
     empty = api.post("/v1/products/analyze", json={"reviews": [{"text": ""}, {"text": " "}]}).json()
     assert (empty["status"], empty["error_kind"]) == ("failed", "empty_text")
     assert empty["error"].startswith("none of its 2 reviews can be used; the first: ")
+
+
+def test_an_answer_names_the_text_that_was_read(api: Any) -> None:
+    text = "<p>I   love it.</p> The colour is <b>lovely</b> &amp; soft,  but it runs small."
+    given = {"text": text, "rating": 1}
+    plain = {"text": "The seams came apart."}
+    found = api.post("/v1/reviews/analyze", json={"items": [given, plain]}).json()
+    read = found["items"][0]["read_text"]
+    assert read == "I love it. The colour is lovely & soft, but it runs small."
+    assert found["items"][1]["read_text"] is None
+
+
+def test_html_in_a_title_and_json_in_fields_are_read_as_those_of_a_table(api: Any) -> None:
+    plain, marked = (
+        api.post("/v1/products/analyze", json={"title": title}).json()
+        for title in ("red dress & belt", "<b>red</b> dress &amp; belt")
+    )
+    assert marked["category"] == plain["category"]
+    fields = {"new": True, "sizes": [38, 40, None], "price": 9, "none": None}
+    assert api.post("/v1/products/analyze", json={"title": "red", "fields": fields}).status_code == 200
+    given = GivenProduct(fields=fields)
+    product = asyncio.run(Asking(LimitsConfig(), None).product(given)).product
+    assert product.fields == {"new": "true", "sizes": ("38", "40"), "price": 9.0, "none": None}
 
 
 def test_a_long_review_fails_alone(served: Callable[..., Any]) -> None:
@@ -103,8 +130,8 @@ def test_a_hostile_item_never_fails_its_neighbours(api: Any, data: str) -> None:
     ]
     found = api.post("/v1/products/analyze", json={"items": items}).json()
     assert [item["id"] for item in found["items"]] == [item["id"] for item in items]
-    assert [item["status"] for item in found["items"]] == ["ok", "failed", "failed", "failed", "ok", "ok"]
-    assert (found["ok"], found["failed"]) == (3, 3)
+    assert [item["status"] for item in found["items"]] == ["ok", "failed", "failed", "failed", "ok", "failed"]
+    assert (found["ok"], found["failed"]) == (2, 4)
     assert found["items"][1]["error_kind"] == "not_a_picture"
     assert found["items"][3]["error_kind"] == "picture_url"
     assert "picture_skipped" in found["items"][4]["warnings"]

@@ -239,3 +239,29 @@ def test_reviews_of_one_product_stay_together(tmp_path: Path) -> None:
     assert sum(map(len, products.values())) == 40
     assert sum(map(len, parts.values())) == 400
     assert all(parts.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4",
+        "4.0",
+        "4,0",
+        " 4 ",
+        "4/5",
+        "4 / 5",
+        "4 out of 5",
+        "4.0 out of 5 stars",
+        "4 Sterne",
+        "★★★★☆",
+        "★★★★",
+    ],
+)
+def test_whole_stars_are_read_as_shops_write_them(text: str) -> None:
+    assert stars_of(text, "stars") == 4
+
+
+@pytest.mark.parametrize("text", ["4.5", "4/10", "40", "0", "★★★★☆☆", "five", "-4"])
+def test_what_is_no_whole_star_is_refused(text: str) -> None:
+    with pytest.raises(CellError, match="whole stars"):
+        stars_of(text, "stars")

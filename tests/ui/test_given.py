@@ -77,6 +77,23 @@ def test_any_bytes_are_a_table_or_refused(data: bytes, name: str) -> None:
     assert len(reviews) + len(bad) == len(table.rows) + len(table.bad)
 
 
-def test_a_json_list_of_objects_says_what_is_wanted() -> None:
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_json_list_of_objects_is_a_table(indent: int | None) -> None:
+    table = read_table(json.dumps([{"text": "a"}, 3, {"text": "b"}], indent=indent).encode(), "x.json")
+    assert [cells["text"] for _, cells in table.rows] == ["a", "b"]
+    assert [one.row for one in table.bad] == [2]
+
+
+def test_a_list_among_lines_is_named() -> None:
     table = read_table((json.dumps([{"text": "a"}]) + '\n{"text": "b"}').encode(), "x.json")
     assert len(table.bad) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_a_table_as_office_programs_write_it_is_read(encoding: str) -> None:
+    text = 'Text;"Stars, given"\nSchöne Größe – toll;4,0\nok;5/5;\n'
+    table = read_table(text.encode(encoding), "x.csv")
+    assert table.columns == ("Text", "Stars, given")
+    assert not table.bad
+    reviews, _ = reviews_of_table(table, {"text": "Text", "rating": "Stars, given"})
+    assert [(one.text, one.rating) for one in reviews] == [("Schöne Größe – toll", 4), ("ok", 5)]

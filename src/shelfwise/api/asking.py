@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from shelfwise.api.fetch import Fetcher
 from shelfwise.api.problems import RequestError
 from shelfwise.config.serving import LimitsConfig
+from shelfwise.data.cells import given_product
 from shelfwise.errors import PictureError
 from shelfwise.schema import Picture, Product, Review
 from shelfwise.schema.serving import GivenPicture, GivenProduct, GivenReview
@@ -47,8 +48,8 @@ class Asking:
                 pictures.append(Picture(data=await self.picture(picture)))
             except PictureError as error:
                 bad = bad or error
-        product = Product(
-            id=given.id,
+        product = given_product(
+            given.id,
             images=tuple(pictures),
             title=given.title,
             description=given.description,

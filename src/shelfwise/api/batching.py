@@ -24,7 +24,7 @@ HOP_S = 0.002
 """A batch that is expected to take less is run in the event loop: a thread may wait that long and longer for
 Python's lock, which whoever holds it gives away after 5 ms at the latest."""
 _SMOOTHING = 0.2
-"""How much the last batch counts in the mean time of an item."""
+"""How much the last batch counts in the mean time of a unit of weight."""
 
 
 class OverloadedError(Exception):
@@ -71,7 +71,7 @@ class Batcher(Generic[In, Out]):
 
     `run` gives one answer for each item, in their order; an answer that is an exception is raised to that
     item's caller alone. Where `run` itself raises, every item is run by itself, so that only the ones at
-    fault fail. `executor` is where slow batches run."""
+    fault fail. `executor` is where slow batches run; by `weight` an item is as slow as others, or slower."""
 
     def __init__(
         self,
@@ -79,13 +79,14 @@ class Batcher(Generic[In, Out]):
         executor: Executor,
         limits: Limits = Limits(),
         *,
+        weight: Callable[[In], float] = lambda _: 1.0,
         observe: Callable[[int, float], None] = lambda _size, _seconds: None,
     ) -> None:
         self.limits = limits
         self.seen = Seen()
-        self._run, self._executor, self._observe = run, executor, observe
+        self._run, self._executor, self._weight, self._observe = run, executor, weight, observe
         self._waiting: deque[_Waiting[In, Out]] = deque()
-        self._item_s = 0.0
+        self._unit_s = 0.0
         self._working: asyncio.Task[None] | None = None
         self._stopped = False
 
@@ -107,7 +108,8 @@ class Batcher(Generic[In, Out]):
             raise StoppedError
         if len(self._waiting) >= self.limits.queue:
             self.seen.refused += 1
-            raise OverloadedError(max(1.0, self._item_s * len(self._waiting)))
+            weight = sum(self._weight(entry.item) for entry in self._waiting)
+            raise OverloadedError(max(1.0, self._unit_s * weight))
         loop = asyncio.get_running_loop()
         entry = _Waiting(item, loop.create_future())
         self._waiting.append(entry)
@@ -145,13 +147,14 @@ class Batcher(Generic[In, Out]):
 
     async def _answer(self, batch: list[_Waiting[In, Out]]) -> None:
         items = [entry.item for entry in batch]
-        if self._item_s * len(items) < HOP_S and self.seen.batches:
+        weight = sum(map(self._weight, items))
+        if self._unit_s * weight < HOP_S and self.seen.batches:
             answers, seconds = self._timed(items)
         else:
             loop = asyncio.get_running_loop()
             answers, seconds = await loop.run_in_executor(self._executor, self._timed, items)
-        each = seconds / len(items)
-        self._item_s += _SMOOTHING * (each - self._item_s) if self.seen.batches else each
+        each = seconds / weight
+        self._unit_s += _SMOOTHING * (each - self._unit_s) if self.seen.batches else each
         self.seen.batches += 1
         self.seen.items += len(items)
         self._observe(len(items), seconds)

@@ -26,11 +26,13 @@ from shelfwise.predict.predictor import PictureScores, Predictor
 from shelfwise.predict.products import ProductPredictor, ReadProduct
 from shelfwise.predict.reviews import ReviewPredictor
 from shelfwise.schema import Picture, Prediction, Product, ProductAnswer, Review, ReviewPrediction
-from shelfwise.service.analysis import cleaned_review
+from shelfwise.service.analysis import answer_cleaned
 from shelfwise.service.models import OpenModel
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+TEXT_WEIGHT = 200
+"""What a text costs whatever its length, in characters."""
 Seen = tuple[PictureScores, int]
 """The scores of a batch, and the row of one picture."""
 
@@ -65,7 +67,9 @@ class PicturesEngine:
         self._pictures: Batcher[tuple[UInt8[ndarray, "H W C"], bool], Seen] = _batcher(
             self._look, self._threads, stages, model.name
         )
-        self._texts: Batcher[str, ndarray] = _batcher(self._read_texts, self._threads, stages, model.name)
+        self._texts: Batcher[str, ndarray] = _batcher(
+            self._read_texts, self._threads, stages, model.name, weight=lambda text: TEXT_WEIGHT + len(text)
+        )
         stages.metrics.watch_queue(model.name, lambda: self._pictures.waiting + self._texts.waiting)
 
     async def classify(self, product: Product, *, top: int = 3) -> Prediction:
@@ -120,7 +124,9 @@ class ProductsEngine:
         self._products: Batcher[tuple[ReadProduct, int], Scored] = _batcher(
             self._answer, self._threads, stages, model.name
         )
-        self._texts: Batcher[str, ndarray] = _batcher(self._read_texts, self._threads, stages, model.name)
+        self._texts: Batcher[str, ndarray] = _batcher(
+            self._read_texts, self._threads, stages, model.name, weight=lambda text: TEXT_WEIGHT + len(text)
+        )
         stages.metrics.watch_queue(model.name, lambda: self._products.waiting + self._texts.waiting)
 
     async def answer(self, product: Product, *, top: int = 3) -> ProductAnswer:
@@ -179,14 +185,18 @@ class ReviewsEngine:
         assert isinstance(model.predictor, ReviewPredictor)
         self.model, self.predictor = model, model.predictor
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=model.name)
-        self._reviews: Batcher[Review, ReviewPrediction] = _batcher(
-            self.predictor.predict, self._threads, stages, model.name
+        self._reviews: Batcher[Review, tuple[Review, ReviewPrediction]] = _batcher(
+            lambda reviews: answer_cleaned(self.predictor, reviews),
+            self._threads,
+            stages,
+            model.name,
+            weight=lambda review: TEXT_WEIGHT + len(review.title) + len(review.text),
         )
         stages.metrics.watch_queue(model.name, lambda: self._reviews.waiting)
 
-    async def answer(self, review: Review) -> ReviewPrediction:
-        """What the review says, its texts cleaned as the bundle's training texts were."""
-        return await self._reviews.submit(cleaned_review(review, self.predictor))
+    async def answer(self, review: Review) -> tuple[Review, ReviewPrediction]:
+        """The review, its texts cleaned as the bundle's training texts were, and what it says."""
+        return await self._reviews.submit(review)
 
     async def stop(self) -> None:
         """Answer what was taken, and nothing more."""
@@ -204,8 +214,13 @@ ENGINES: dict[str, Callable[[OpenModel, Stages], Engine]] = {
 
 
 def _batcher(
-    run: Callable[[Sequence[In]], Sequence[Out | Exception]], threads: Executor, stages: Stages, name: str
+    run: Callable[[Sequence[In]], Sequence[Out | Exception]],
+    threads: Executor,
+    stages: Stages,
+    name: str,
+    *,
+    weight: Callable[[In], float] = lambda _: 1.0,
 ) -> Batcher[In, Out]:
     """A queue with the server's limits, which counts its batches under the model's name."""
     limits = Limits(batch=stages.limits.batch, queue=stages.limits.queue)
-    return Batcher(run, threads, limits, observe=stages.metrics.batches(name))
+    return Batcher(run, threads, limits, weight=weight, observe=stages.metrics.batches(name))

@@ -15,16 +15,16 @@ from shelfwise.schema import Review, ReviewPrediction
 async def reviewed(
     here: Server, engine: ReviewsEngine, reviews: Sequence[Review], turns: asyncio.Semaphore
 ) -> list[tuple[Review, ReviewPrediction]]:
-    """What each review says; one that is too long, or has no room in the queue, fails alone."""
+    """Each review as it was read, and what it says; one that is too long, or finds no room, fails alone."""
 
-    async def one(review: Review) -> ReviewPrediction:
+    async def one(review: Review) -> tuple[Review, ReviewPrediction]:
         here.asking.check_texts((review.title, review.text))
         return await engine.answer(review)
 
     told = await each(one, reviews, turns)
     label = engine.model.bundle.label
     return [
-        (review, _failed(review, found, label) if isinstance(found, RequestError) else found)
+        (review, _failed(review, found, label)) if isinstance(found, RequestError) else found
         for review, found in zip(reviews, told, strict=True)
     ]
 

@@ -46,14 +46,15 @@ def analyze(
     """Say what a product is and what its buyers say of it.
 
     What cannot be told is said with the reason; answers name their bundle and what it has learned from."""
-    from shelfwise.schema import Picture, Product
+    from shelfwise.data.cells import given_product
+    from shelfwise.schema import Picture
     from shelfwise.service.analysis import analyze as analyzed
 
     if not (files or title or reviews or field):
         raise DataError("name a picture, a --title, --reviews, or several of these")
     product_model, review_model = _models(bundle or [], threads, fp32=fp32)
-    product = Product(
-        id=files[0] if files else "product",
+    product = given_product(
+        files[0] if files else "product",
         images=tuple(Picture(path=str(Path(file).absolute())) for file in files or []),
         title=title,
         fields=_fields(field or []),
@@ -91,8 +92,8 @@ def _models(
     return found.get(False), found.get(True)
 
 
-def _fields(given: list[str]) -> dict[str, str | float | tuple[str, ...] | None]:
-    found: dict[str, str | float | tuple[str, ...] | None] = {}
+def _fields(given: list[str]) -> dict[str, str]:
+    found = {}
     for word in given:
         name, equals, value = word.partition("=")
         if not equals or not name:

@@ -111,7 +111,8 @@ def one_product(
 
     `catalogue` is what to do with a whole one. DataError where a picture is not there: a title beside
     it would be answered as if it had been alone."""
-    from shelfwise.schema import Picture, Product
+    from shelfwise.data.cells import given_product
+    from shelfwise.schema import Picture
 
     tables = {".csv", ".parquet", ".jsonl", ".toml", ".json", ".gz"}
     other = [file for file in files if Path(file).suffix.lower() not in PICTURES]
@@ -124,7 +125,7 @@ def one_product(
         raise DataError(f"'{bundle.path}' is a products bundle: name pictures, a --title, or both")
     images = tuple(Picture(path=str(Path(file).absolute())) for file in files)
     id = files[0] if files else "title" if title else "fields"
-    return Product(id=id, images=images, title=title or None, fields=fields)
+    return given_product(id, images=images, title=title).model_copy(update={"fields": fields})
 
 
 def _tell(answer: ProductAnswer, bad: tuple[str, str] | None) -> None:

@@ -29,7 +29,7 @@ def answer_reviews(
     """Print the answer for a review, or stream a file's answers; how many failed.
 
     DataError where there is neither, or both, or something else."""
-    review = _review(bundle, text, title)
+    review = _review(text, title)
     _check(bundle, files, review, out)
     from shelfwise.predict.review_backend import OnnxReviewBackend
     from shelfwise.predict.reviews import ReviewPredictor
@@ -44,7 +44,9 @@ def answer_reviews(
             counts = predict_reviews(predictor, data, out, watch=watch)
         return tell_counts(counts, out) - counts.unread
     assert review is not None
-    (answer,) = predictor.predict([review])
+    from shelfwise.service.analysis import answer_cleaned
+
+    ((_, answer),) = answer_cleaned(predictor, [review])
     if as_json:
         print(answer.model_dump_json())
     else:
@@ -52,15 +54,13 @@ def answer_reviews(
     return int(answer.status == "failed")
 
 
-def _review(bundle: ReviewsBundle, text: str | None, title: str | None) -> Review | None:
-    """The review that the options tell, cleaned as the training texts were; None where they tell none."""
+def _review(text: str | None, title: str | None) -> Review | None:
+    """The review that the options tell; None where they tell none."""
     if text is None and title is None:
         return None
-    from shelfwise.data.cleaning import clean
     from shelfwise.schema import Review
 
-    said, headline = (clean(words or "", bundle.config.data.clean) for words in (text, title))
-    return Review(id="text", title=headline, text=said)
+    return Review(id="text", title=title or "", text=text or "")
 
 
 def _check(bundle: ReviewsBundle, files: list[str], review: Review | None, out: Path | None) -> None:

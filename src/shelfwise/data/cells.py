@@ -7,6 +7,7 @@ import json
 import math
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,24 @@ class Row:
     warnings: tuple[RowWarning, ...] = ()
 
 
+def given_product(
+    id: str,
+    *,
+    images: tuple[Picture, ...] = (),
+    title: str | None = None,
+    description: str | None = None,
+    fields: Mapping[str, Any] | None = None,
+) -> Product:
+    """One product that is asked about by itself, its texts and fields read as the cells of a table are."""
+    return Product(
+        id=id,
+        images=images,
+        title=_plain(title)[0],
+        description=_plain(description)[0],
+        fields={name: field_of(value, "", many=False) for name, value in (fields or {}).items()},
+    )
+
+
 def product_of(number: int, cells: dict[str, Any], columns: ColumnMap) -> Row:
     """The row as a Product; without an id as a RowError."""
     identity = text_of(cells.get(columns.id))
@@ -38,8 +57,8 @@ def product_of(number: int, cells: dict[str, Any], columns: ColumnMap) -> Row:
         return Row(
             number, RowError(row=number, column=columns.id, value="", kind="missing_id", why=why, id=None)
         )
-    title, title_html = _plain(cells, columns.title)
-    description, description_html = _plain(cells, columns.description)
+    title, title_html = _plain(_cell(cells, columns.title))
+    description, description_html = _plain(_cell(cells, columns.description))
     multi = set(columns.multi_valued)
     product = Product(
         id=identity,
@@ -129,9 +148,13 @@ def _bare_words(inside: str) -> list[str] | None:
     return [word.strip() for word in inside.split(",")]
 
 
-def _plain(cells: dict[str, Any], column: str | None) -> tuple[str | None, bool]:
-    """A text column without HTML, and whether there was any."""
-    text = None if column is None else text_of(cells.get(column))
+def _cell(cells: dict[str, Any], column: str | None) -> Any:
+    return None if column is None else cells.get(column)
+
+
+def _plain(value: Any) -> tuple[str | None, bool]:
+    """A cell's text without HTML, and whether there was any."""
+    text = text_of(value)
     if text is None:
         return None, False
     plain, html = clean_text(text)

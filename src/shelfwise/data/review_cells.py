@@ -13,6 +13,7 @@ from shelfwise.data.cells import text_of
 from shelfwise.data.cleaning import clean
 from shelfwise.errors import DataError
 from shelfwise.schema import Review, RowError, RowWarning
+from shelfwise.schema.stars import whole_stars
 
 YES = frozenset({"1", "yes", "y", "true", "t"})
 NO = frozenset({"0", "no", "n", "false", "f"})
@@ -79,17 +80,14 @@ def _text(cells: dict[str, Any], column: str, config: ReviewData) -> str:
 
 
 def stars_of(value: Any, column: str) -> int | None:
-    """1 to 5, or None for an empty cell; `4.0` is 4, and 4.5 is an error."""
+    """1 to 5 as `whole_stars` reads them, or None for an empty cell; 4.5 is an error."""
     text = text_of(value)
     if text is None:
         return None
-    try:
-        stars = float(text)
-    except ValueError:
-        stars = math.nan
-    if stars not in (1, 2, 3, 4, 5):
+    stars = whole_stars(text)
+    if stars is None:
         raise CellError(column, text, "bad_rating", "expected whole stars, 1 to 5")
-    return int(stars)
+    return stars
 
 
 def yes_or_no(value: Any, column: str) -> bool | None:

@@ -23,7 +23,8 @@ from shelfwise.predict.answer_files import (
 from shelfwise.predict.reviews import CHUNK, ReviewPredictor
 from shelfwise.schema import Opinion, Review, ReviewPrediction, RowError, RowWarning
 
-COLUMNS = tuple(ReviewPrediction.model_fields)
+COLUMNS = tuple(name for name in ReviewPrediction.model_fields if not name.startswith("read_"))
+"""Of a file the texts are read by its reader, so there is no other to tell apart from them."""
 
 Item = tuple[Review | RowError, tuple[str, ...]]
 """What one row of the file became, and the kinds of its warnings."""
@@ -48,7 +49,7 @@ def predict_reviews(
             answers = _answers(predictor, chunk)
             for answer in answers:
                 counts.add(answer)
-            write([answer.model_dump() for answer in answers])
+            write([answer.model_dump(include=set(COLUMNS)) for answer in answers])
             watch(counts)
     return counts
 

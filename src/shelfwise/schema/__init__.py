@@ -175,6 +175,9 @@ class ReviewPrediction(Frozen):
     recommended: Probability | None = None
     """That the buyer recommends the product; None where the bundle has not learned it."""
     opinions: tuple[Opinion, ...] = ()
+    read_title: str | None = None
+    read_text: str | None = None
+    """Title and text as they were read, where cleaning changed what was given: `opinions` count in these."""
     warnings: tuple[str, ...] = ()
     error: str | None = None
     error_kind: str | None = None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from shelfwise.schema import (
-    FieldValue,
     Frozen,
     LabelScore,
     Probability,
@@ -30,6 +29,11 @@ class GivenPicture(Frozen):
         return self
 
 
+GivenCell = StrictBool | float | str | None
+GivenField = GivenCell | tuple[GivenCell, ...]
+"""A field as JSON has it; `data.cells.field_of` reads it as it reads the cell of a table."""
+
+
 class GivenReview(Frozen):
     """One buyer's review."""
 
@@ -48,7 +52,7 @@ class GivenProduct(Frozen):
     pictures: tuple[GivenPicture, ...] = ()
     title: str | None = None
     description: str | None = None
-    fields: dict[str, FieldValue] = {}
+    fields: dict[str, GivenField] = {}
     reviews: tuple[GivenReview, ...] = ()
 
 

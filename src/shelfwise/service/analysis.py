@@ -53,18 +53,27 @@ def analyze(
         (answer,) = predictor.predict([product], top=top, image_root=image_root)
     reviewed: list[tuple[Review, ReviewPrediction]] = []
     if review_model is not None and isinstance(review_model.predictor, ReviewPredictor):
-        cleaned = [cleaned_review(review, review_model.predictor) for review in reviews]
-        reviewed = list(zip(cleaned, review_model.predictor.predict(cleaned), strict=True))
+        reviewed = answer_cleaned(review_model.predictor, reviews)
     return analysis_of(
         product.id, answer, reviewed, product_model=product_model, review_model=review_model, given=given
     )
 
 
-def cleaned_review(review: Review, predictor: ReviewPredictor) -> Review:
-    """A review with its texts cleaned as those that the bundle has learned from."""
+def answer_cleaned(
+    predictor: ReviewPredictor, reviews: Sequence[Review]
+) -> list[tuple[Review, ReviewPrediction]]:
+    """Each review with its texts cleaned as those that the bundle has learned from, and what it says.
+
+    Quotes count in the cleaned texts, so an answer has those that cleaning changed."""
     repairs = predictor.bundle.config.data.clean
-    texts = {"title": clean(review.title, repairs), "text": clean(review.text, repairs)}
-    return review.model_copy(update=texts)
+    texts = [{"title": clean(one.title, repairs), "text": clean(one.text, repairs)} for one in reviews]
+    cleaned = [one.model_copy(update=read) for one, read in zip(reviews, texts, strict=True)]
+    told = []
+    for given, review, answer in zip(reviews, cleaned, predictor.predict(cleaned), strict=True):
+        changed = {} if review.title == given.title else {"read_title": review.title}
+        changed |= {} if review.text == given.text else {"read_text": review.text}
+        told.append((review, answer.model_copy(update=changed) if changed else answer))
+    return told
 
 
 def analysis_of(
@@ -79,17 +88,14 @@ def analysis_of(
     """The analysis of one product from what each bundle said of it.
 
     `answer` is None where no bundle was asked: `given` says whether there was anything to ask about. The
-    product has failed only where something was given and nothing at all could be told."""
+    product has failed where no bundle could answer."""
     missing: dict[str, str] = {}
     category, attributes, known = _of_product(answer, product_model, missing, given=given)
     summary = _of_reviews(id, reviewed, review_model, missing)
     error, kind = (None, None) if answer is None else (answer.error, answer.error_kind)
-    failed = answer is not None and answer.status == "failed"
-    told = category is not None or (summary is not None and summary.reviews > 0)
-    if not told and not failed and reviewed:
-        first = reviewed[0][1]
-        error = f"none of its {len(reviewed)} reviews can be used; the first: {first.error}"
-        kind = first.error_kind
+    told = (answer is not None and answer.status == "ok") or (summary is not None and summary.reviews > 0)
+    if not told and error is None:
+        error, kind = _why_nothing(reviewed, missing, given=given)
     by: dict[str, Answered] = {}
     if category is not None and product_model is not None:
         by["product"] = product_model.answered
@@ -97,7 +103,7 @@ def analysis_of(
         by["reviews"] = review_model.answered
     return Analysis(
         id=id,
-        status="ok" if told or not (failed or reviewed) else "failed",
+        status="ok" if told else "failed",
         category=category,
         attributes=attributes,
         reviews=summary,
@@ -109,6 +115,16 @@ def analysis_of(
         error=error,
         error_kind=kind,
     )
+
+
+def _why_nothing(
+    reviewed: Sequence[tuple[Review, ReviewPrediction]], missing: dict[str, str], *, given: bool
+) -> tuple[str, str | None]:
+    """Message and kind, where neither the product nor its reviews say anything."""
+    if reviewed:
+        first = reviewed[0][1]
+        return f"none of its {len(reviewed)} reviews can be used; the first: {first.error}", first.error_kind
+    return missing["category" if given else "reviews"], "nothing_known"
 
 
 def _of_product(

@@ -120,8 +120,10 @@ def review_block(review: GivenReview, answer: ReviewPrediction) -> str:
     if review.rating is not None:
         head.append(chip(f"given {review.rating} ★"))
     head += [chip(warning(code), "warn") for code in answer.warnings]
-    title = marked(review.title, opinion_marks(answer.opinions, "title"))
-    text = marked(review.text, opinion_marks(answer.opinions))
+    read_title = review.title if answer.read_title is None else answer.read_title
+    read_text = review.text if answer.read_text is None else answer.read_text
+    title = marked(read_title, opinion_marks(answer.opinions, "title"))
+    text = marked(read_text, opinion_marks(answer.opinions))
     heading = f"<b>{title}</b> " if title else ""
     return f'<div class="review"><div class="text">{heading}{text}</div>{"".join(head)}</div>'
 

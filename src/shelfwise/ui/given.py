@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import csv
 import io
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from shelfwise.schema import FieldValue
-from shelfwise.schema.serving import GivenPicture, GivenReview
+from shelfwise.schema.serving import GivenField, GivenPicture, GivenReview
+from shelfwise.schema.stars import whole_stars
 
 ROWS = 50_000
 """Rows of one file that are read."""
@@ -23,6 +25,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id", "review id", "key"),
 }
 """Parts of a review to the columns that are taken for them, the likeliest first."""
+_QUOTED = re.compile(r'"[^"]*"')
 _STARS = re.compile(r"^\s*([1-5])\s*(?:stars?)?\s*[:|]\s*")
 
 
@@ -57,9 +60,9 @@ def reviews_of_text(text: str) -> tuple[GivenReview, ...]:
     return tuple(found)
 
 
-def fields_of_text(text: str) -> tuple[dict[str, FieldValue], tuple[BadRow, ...]]:
+def fields_of_text(text: str) -> tuple[dict[str, GivenField], tuple[BadRow, ...]]:
     """The values of lines such as `price: 79.9`, numbers as numbers, and the lines that are not so."""
-    fields: dict[str, FieldValue] = {}
+    fields: dict[str, GivenField] = {}
     bad = []
     for row, line in enumerate(text.splitlines(), 1):
         name, colon, value = line.partition(":")
@@ -76,10 +79,10 @@ def picture_of(data: bytes) -> GivenPicture:
 
 
 def read_table(data: bytes, name: str) -> Table:
-    """A CSV file, or JSONL where the name or the first character says so; ValueError where it is no text."""
-    if b"\0" in data[:4096]:
-        raise ValueError(f"'{name}' is no text file; a CSV or JSONL file is wanted")
-    text = data.decode("utf-8-sig", errors="replace")
+    """A CSV file, or JSON where the name or the first character says so; ValueError where it is no text."""
+    text = _text_of(data)
+    if "\0" in text[:4096]:
+        raise ValueError(f"'{name}' is no text file; a CSV, JSONL or JSON file is wanted")
     as_json = name.lower().endswith((".jsonl", ".ndjson", ".json")) or text.lstrip().startswith("{")
     table = _of_json(text) if as_json else _of_csv(text)
     if not table.rows:
@@ -111,31 +114,44 @@ def reviews_of_table(
                 product=values.get("product") or None,
                 title=values.get("title", ""),
                 text=values.get("text", ""),
-                rating=_stars(values.get("rating", "")),
+                rating=whole_stars(values.get("rating", "")),
             )
         )
     return tuple(found), tuple(sorted(bad, key=lambda one: one.row))
 
 
+def _text_of(data: bytes) -> str:
+    """UTF-16 by its mark, UTF-8 where it is that, else as Excel writes in Western Europe."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
 def _of_csv(text: str) -> Table:
-    head = text.partition("\n")[0]
+    head = _QUOTED.sub("", text.partition("\n")[0])
     delimiter = max((",", ";", "\t", "|"), key=head.count)
-    csv.field_size_limit(10_000_000)
     rows: list[tuple[int, dict[str, str]]] = []
     bad: list[BadRow] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     columns = tuple(name.strip() for name in next(reader, []))
-    row = 1
+    row, limit = 1, csv.field_size_limit(10_000_000)
     try:
         for row, cells in enumerate(reader, 2):
             if len(rows) + len(bad) >= ROWS:
                 return Table(columns, tuple(rows), tuple(bad), cut=True)
+            while len(cells) > len(columns) and not cells[-1]:  # a delimiter at the end of the line
+                cells.pop()
             if len(cells) == len(columns):
                 rows.append((row, dict(zip(columns, cells, strict=True))))
             elif cells:
                 bad.append(BadRow(row, f"it has {len(cells)} cells, and the header {len(columns)}"))
     except csv.Error as error:
         bad.append(BadRow(row + 1, f"the file cannot be read on from here: {error}"))
+    finally:
+        csv.field_size_limit(limit)  # it is the whole process's
     return Table(columns, tuple(rows), tuple(bad))
 
 
@@ -143,13 +159,9 @@ def _of_json(text: str) -> Table:
     rows: list[tuple[int, dict[str, str]]] = []
     bad: list[BadRow] = []
     columns: dict[str, None] = {}
-    for row, line in _lines(text):
+    for row, value in _values(text):
         if len(rows) + len(bad) >= ROWS:
             return Table(tuple(columns), tuple(rows), tuple(bad), cut=True)
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            value = None
         if isinstance(value, dict):
             cells = {str(key): "" if cell is None else str(cell) for key, cell in value.items()}
             columns |= dict.fromkeys(cells)
@@ -159,10 +171,22 @@ def _of_json(text: str) -> Table:
     return Table(tuple(columns), tuple(rows), tuple(bad))
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def _values(text: str) -> Iterator[tuple[int, Any]]:
+    """The values of a JSON list, or else of each line, with their numbers; None where a line is no JSON."""
+    whole = _json_in(text) if text.lstrip().startswith("[") else None
+    if isinstance(whole, list) and any(isinstance(value, dict) for value in whole):
+        yield from enumerate(whole, 1)
+        return
     for row, line in enumerate(text.split("\n"), 1):
         if line.strip():
-            yield row, line
+            yield row, _json_in(line)
+
+
+def _json_in(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _number(text: str) -> str | float:
@@ -171,12 +195,3 @@ def _number(text: str) -> str | float:
     except ValueError:
         return text
     return value if abs(value) < 1e300 else text  # "nan" and "inf" are words here
-
-
-def _stars(text: str) -> int | None:
-    """Whole stars from 1 to 5; anything else is no rating."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return int(value) if value in (1, 2, 3, 4, 5) else None

@@ -26,6 +26,7 @@ from shelfwise.api.items import each
 from shelfwise.api.problems import RequestError
 from shelfwise.api.state import Here, Json, Server, call_of, plain_json
 from shelfwise.bundle import ProductsBundle
+from shelfwise.data.cells import given_product
 from shelfwise.predict.reviews import FEELINGS
 from shelfwise.schema import Picture, Product, Review, ReviewPrediction
 
@@ -162,7 +163,7 @@ async def _answers(
     if isinstance(engine, ReviewsEngine):
 
         async def answered(review: Review) -> ReviewPrediction:
-            found = await engine.answer(review)
+            _, found = await engine.answer(review)
             _refuse_failed(found.status, found.error)
             return found
 
@@ -177,8 +178,8 @@ async def _answers(
     outputs: dict[str, Output]
     pictures = [encoded_picture(value) for value in columns.get("picture", [])]
     products = [
-        Product(
-            id=str(row),
+        given_product(
+            str(row),
             images=(Picture(data=pictures[row]),) if pictures and pictures[row] else (),
             title=texts["title"][row] if "title" in texts else None,
         )

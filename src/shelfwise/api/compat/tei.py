@@ -15,8 +15,9 @@ from shelfwise.api.items import each
 from shelfwise.api.problems import RequestError
 from shelfwise.api.reranking import ranked
 from shelfwise.api.state import FORM, Here, Json, Server, call_of, either, parsed, plain_json
+from shelfwise.data.cells import given_product
 from shelfwise.predict.reviews import FEELINGS
-from shelfwise.schema import Product, Review
+from shelfwise.schema import Review
 
 router = APIRouter(tags=["as TEI and Infinity"])
 
@@ -116,7 +117,7 @@ async def _labels(here: Server, name: str, text: str) -> list[tuple[str, float]]
     """Labels and probabilities; RequestError 422 for a text that says nothing."""
     with here.models.held(name) as engine:
         if isinstance(engine, ReviewsEngine):
-            review = await engine.answer(Review(id="text", text=text))
+            _, review = await engine.answer(Review(id="text", text=text))
             if review.status == "failed":
                 raise RequestError(
                     422, review.error or "it says nothing", code=review.error_kind, field="input"
@@ -125,7 +126,7 @@ async def _labels(here: Server, name: str, text: str) -> list[tuple[str, float]]
                 zip(FEELINGS, review.sentiment_probabilities, strict=True), key=lambda pair: -pair[1]
             )
         assert isinstance(engine, ProductsEngine)
-        answer = await engine.answer(Product(id="text", title=text), top=100)
+        answer = await engine.answer(given_product("text", title=text), top=100)
         if answer.status == "failed":
             raise RequestError(422, answer.error or "it says nothing", code=answer.error_kind, field="input")
         main = next(iter(answer.targets.values()), None)

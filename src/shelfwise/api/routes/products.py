@@ -29,6 +29,7 @@ from shelfwise.api.state import (
     model_json,
     parsed,
 )
+from shelfwise.data.cells import given_product
 from shelfwise.errors import PictureError
 from shelfwise.schema import Frozen, Picture, Prediction, Product, ProductAnswer, Review, ReviewPrediction
 from shelfwise.schema.serving import Analysis, Classified, GivenProduct
@@ -291,7 +292,7 @@ def _uploaded(here: Server, body: bytes, kind: str) -> Product:
     if not pictures and not words:
         raise RequestError(422, "the form has neither `image` nor `title`", field="image")
     here.asking.check_texts((words or "",), "title")
-    return Product(id="picture", images=tuple(_picture(part.data) for part in pictures), title=words)
+    return given_product("picture", images=tuple(_picture(part.data) for part in pictures), title=words)
 
 
 def _picture(data: bytes) -> Picture:
