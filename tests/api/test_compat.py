@@ -30,6 +30,14 @@ def test_embeddings_are_the_bundles_in_both_encodings(api: Any, bundles: dict[st
     assert np.allclose(vector, expected[0], atol=1e-6)
 
 
+def test_what_a_client_leaves_null_is_left_out(api: Any) -> None:
+    plain = api.post("/v1/embeddings", json={"input": "red shoe"}).json()
+    null = {"encoding_format": None, "dimensions": None, "user": None, "modality": None, "model": None}
+    assert api.post("/v1/embeddings", json={"input": "red shoe", **null}).json() == plain
+    asked = {"query": "a", "texts": ["a", "b"], "return_text": None, "raw_scores": None}
+    assert api.post("/rerank", json=asked).status_code == 200
+
+
 def test_pictures_are_embedded_by_modality_and_among_texts(api: Any, png: bytes) -> None:
     uri = "data:image/png;base64," + base64.b64encode(png).decode()
     infinity = api.post("/v1/embeddings", json={"input": [uri], "modality": "image"}).json()
@@ -139,6 +147,18 @@ def test_classify_labels_titles_and_reviews(api: Any) -> None:
     assert sum(scores) == pytest.approx(1, abs=1e-3)
     moods = api.post("/classify", json={"input": ["I love it."], "model": "reviews"}).json()
     assert {label["label"] for label in moods["data"][0]} == {"negative", "neutral", "positive"}
+
+
+def test_the_inference_protocol_knows_versions(api: Any) -> None:
+    version = api.get("/v2/models/products").json()["versions"][0]
+    path = f"/v2/models/products/versions/{version}"
+    assert api.get(path).json() == api.get("/v2/models/products").json()
+    assert api.get(f"{path}/ready").json()["ready"]
+    inputs = [{"name": "title", "shape": [1], "datatype": "BYTES", "data": ["red shoe"]}]
+    assert api.post(f"{path}/infer", json={"inputs": inputs}).json()["model_version"] == version
+    other = api.post("/v2/models/products/versions/1/infer", json={"inputs": inputs})
+    assert other.status_code == 404
+    assert version in other.json()["error"]
 
 
 def test_the_inference_protocol_describes_its_models(api: Any) -> None:

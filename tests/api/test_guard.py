@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shelfwise.api.app import check_exposure
+from shelfwise.api.app import check_exposure, create_app
 from shelfwise.api.batching import Batcher, OverloadedError
 from shelfwise.api.guard import Guard
 from shelfwise.api.keys import add_key
@@ -52,6 +52,59 @@ def test_who_asks_too_fast_is_told_when_to_come_again(served: Callable[..., Any]
     reviews = {"items": [{"text": "good"}] * 5}
     assert many.post("/v1/reviews/analyze", json=reviews).status_code == 200  # the bucket was full
     assert many.post("/v1/reviews/analyze", json=reviews).status_code == 429
+
+
+def test_a_request_counts_as_what_it_makes_the_models_do(
+    served: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    reviews, pictures = [{"text": "good"}] * 3, [{"data": "AAAA"}] * 2
+    product = {"title": "shoe", "reviews": reviews, "pictures": pictures}
+    asked = (
+        ("/v1/products/analyze", product, 5),
+        ("/v1/products/analyze", {"items": [product, {"title": "shoe"}]}, 6),
+        ("/v1/classify", product, 2),
+        ("/v1/classify", {"items": [product, product]}, 4),
+        ("/v1/explain", {"product": {"title": "shoe"}}, 100),
+    )
+    for path, body, items in asked:
+        api = served("products", limits={"rate": 0.01, "burst": items + 1})
+        assert api.post(path, json=body).status_code == 200
+        assert api.get("/v1/models").status_code == 200  # one was left
+        assert api.get("/v1/models").status_code == 429
+
+
+def test_bodies_are_bounded_together(served: Callable[..., Any]) -> None:
+    api = served("reviews", limits={"bodies_mb": 0.001})
+    small = {"items": [{"text": "good"}]}
+    for _ in range(100):  # what was answered is held no more
+        assert api.post("/v1/reviews/analyze", json=small).status_code == 200
+    refused = api.post("/v1/reviews/analyze", json={"items": [{"text": "good " * 300}]})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "bodies_full")
+    assert api.post("/v1/reviews/analyze", json=small).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/classify", "/v1/products/analyze", "/rerank"])
+def test_who_hangs_up_amid_the_body_is_counted_as_gone(bundles: dict[str, Path], path: str) -> None:
+    told: list[dict[str, Any]] = []
+    messages = [{"type": "http.request", "body": b'{"a":', "more_body": True}]
+
+    async def receive() -> Any:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(_: Any) -> None:
+        pass
+
+    app = create_app(ServeConfig(), [str(bundles["products"])])
+    app._tell = told.append  # type: ignore[attr-defined]
+    head = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+    headers = [(b"content-type", b"application/json")]
+    asyncio.run(app({**head, "headers": headers, "client": ("127.0.0.1", 1)}, receive, send))
+    assert [one["status"] for one in told] == [499]
+
+
+def test_probes_may_ask_by_head(api: Any) -> None:
+    for path in ("/health", "/health/live", "/health/ready"):
+        assert api("HEAD", path).status_code == 200
 
 
 def test_large_bodies_are_refused_with_and_without_a_length(served: Callable[..., Any]) -> None:

@@ -88,6 +88,21 @@ def test_only_what_changed_is_embedded_again(table: Path, tmp_path: Path, embedd
     assert (hit.id, hit.fields["category"]) == ("p0003", "bag")
 
 
+def test_the_pictures_are_where_the_last_whole_catalogue_has_them(
+    table: Path, tmp_path: Path, embedder: Counting
+) -> None:
+    out, other = tmp_path / "index", tmp_path / "moved"
+    index_catalog(embedder, CatalogConfig(source=str(table), columns=COLUMNS), out)
+    table.parent.rename(other)
+    moved = CatalogConfig(source=str(other / table.name), columns=COLUMNS)
+    counts, facts = index_catalog(embedder, moved, out)
+    assert (counts.unchanged, facts.image_root) == (12, str(other))
+    assert OpenedIndex.open(out).picture_of("p0003") == other / "images" / "p0003.png"
+    elsewhere = draw_catalog(tmp_path / "elsewhere", 3, size=24)
+    _, facts = index_catalog(embedder, CatalogConfig(source=str(elsewhere), columns=COLUMNS), out)
+    assert facts.image_root is None  # nine products are still of the other folder
+
+
 def test_rows_that_fail_are_counted_and_leave_what_was_there(
     table: Path, tmp_path: Path, embedder: Counting
 ) -> None:

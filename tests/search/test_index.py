@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections import Counter
@@ -15,6 +16,7 @@ from small_index import DIMENSION, LABEL, drawn_fields, drawn_stored, drawn_vect
 from shelfwise.errors import FilterError, SearchError
 from shelfwise.schema.search import SearchRequest
 from shelfwise.search.index import Index, OpenedIndex
+from shelfwise.search.lance_table import StoredProduct
 from shelfwise.search.lexical import K1, TITLE_WEIGHT, B
 from shelfwise.search.words import terms_of
 
@@ -219,6 +221,23 @@ def test_facets_count_what_was_found(index: OpenedIndex) -> None:
         assert {value.value: value.count for value in tags.values} == tagged
         assert tags.missing == sum(not fields["tags"] for fields in kept)
         assert colour.missing == sum(fields["colour"] is None for fields in kept)
+
+
+def test_a_facet_leaves_case_aside_as_filters_do(tmp_path: Path) -> None:
+    said = (("Red", ["New", "new"]), ("red", ["new"]), ("Red", ["sale"]), ("blue", []))
+    products = [
+        StoredProduct(
+            f"p{n}", bytes([n]) * 16, None, "shoe", None, json.dumps({"colour": colour, "tags": tags})
+        )
+        for n, (colour, tags) in enumerate(said)
+    ]
+    write_index(tmp_path, products=products)
+    opened = OpenedIndex.open(tmp_path)
+    colour, tags = opened.search(SearchRequest(facets=("colour", "tags"))).facets
+    assert [(value.value, value.count) for value in colour.values] == [("Red", 3), ("blue", 1)]
+    assert [(value.value, value.count) for value in tags.values] == [("new", 2), ("sale", 1)]
+    assert tags.missing == 1
+    assert opened.search(SearchRequest(filter='colour = "red"')).total == 3
 
 
 def test_facets_of_words_alone_count_what_holds_a_word(index: OpenedIndex) -> None:

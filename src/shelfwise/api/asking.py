@@ -24,6 +24,11 @@ class Asked:
     bad: PictureError | None = None
 
 
+def worth(given: GivenProduct) -> int:
+    """How many items a product counts as: its pictures, one at least, and its reviews."""
+    return max(1, len(given.pictures)) + len(given.reviews)
+
+
 class Asking:
     """Reads what requests say."""
 
@@ -86,7 +91,8 @@ class Asking:
     def check_items(self, count: int, field: str = "items") -> None:
         """RequestError 422 where a request has none or too many items."""
         if not 0 < count <= self._limits.items:
-            raise RequestError(422, f"between 1 and {self._limits.items} items, not {count}", field=field)
+            most = self._limits.items
+            raise RequestError(422, f"between 1 and {most} items (limits.items), not {count}", field=field)
 
     def check_texts(self, texts: tuple[str, ...] | list[str], field: str | None = None) -> None:
         """RequestError 422 for a text that is too long."""

@@ -22,6 +22,8 @@ class Answer:
         self._send = send
         self._id = (b"x-request-id", id.encode())
         self.status = NOBODY
+        self.left = False
+        """Whether the caller hung up before the body was whole: whatever is answered, nobody takes it."""
         self.begun = False
         self.ended = False
 
@@ -29,18 +31,26 @@ class Answer:
         """As ASGI has it."""
         if message["type"] == "http.response.start":
             self.begun = True
-            self.status = message["status"]
+            self.status = NOBODY if self.left else message["status"]
             message["headers"] = [*message.get("headers", ()), self._id]
         elif message["type"] == "http.response.body":
             self.ended = not message.get("more_body", False)
         await self._send(message)
 
 
-class Body:
-    """What a caller sends; RequestError 413 above `most` bytes."""
+class Bodies:
+    """How much the bodies of all requests may hold at once, and hold."""
 
-    def __init__(self, receive: Receive, most: int, answer: Answer) -> None:
-        self._receive, self._most, self._answer = receive, most, answer
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.held = 0
+
+
+class Body:
+    """What a caller sends; RequestError 413 above `most` bytes, 503 where `bodies` have no room for it."""
+
+    def __init__(self, receive: Receive, most: int, answer: Answer, bodies: Bodies) -> None:
+        self._receive, self._most, self._answer, self._bodies = receive, most, answer, bodies
         self._size = 0
         self.whole = False
         self.left = False
@@ -52,11 +62,21 @@ class Body:
         """As ASGI has it."""
         message = await self._receive()
         if message["type"] == "http.request":
-            self._size += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            self._size += size
+            self._bodies.held += size
             if self._size > self._most:
                 raise too_large(self._most)
+            if self._bodies.held > self._bodies.most:
+                raise RequestError(503, "too many requests at once", code="bodies_full", retry_after_s=1.0)
             self.whole = not message.get("more_body", False)
+        elif not self.whole:
+            self._answer.left = True
         return message
+
+    def forget(self) -> None:
+        """Its bytes count no more."""
+        self._bodies.held -= self._size
 
     async def watched(self, work: Awaitable[None], deadline_s: float) -> None:
         """Wait for `work`, the rest of this task; where the caller hangs up, cancel it and set `left`.

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shelfwise.api.answering import response_of
-from shelfwise.api.exchange import Answer, Body, too_large
+from shelfwise.api.exchange import Answer, Bodies, Body, too_large
 from shelfwise.api.keys import Key, Keys
 from shelfwise.api.logs import log_request
 from shelfwise.api.metrics import Metrics
@@ -88,6 +89,7 @@ class Guard:
     ) -> None:
         self._app, self._limits, self._keys, self._metrics = app, limits, keys, metrics
         self._rates = Rates(limits.rate, limits.burst)
+        self._bodies = Bodies(int(limits.bodies_mb * 1e6))
         self._tell = tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,6 +105,8 @@ class Guard:
             await self._served(scope, receive, answer, call)
         except RequestError as problem:
             await _refuse(problem, scope, receive, answer)
+        except ClientDisconnect:
+            pass  # `answer.status` says so
         except Exception as error:
             log.exception("request %s failed: %s", call.id, type(error).__name__)
             await _refuse(fault(), scope, receive, answer)
@@ -129,9 +133,12 @@ class Guard:
         length = headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > most:
             raise too_large(most)
-        body = Body(receive, most, answer)
+        body = Body(receive, most, answer, self._bodies)
         deadline_s = _deadline(headers, self._limits.deadline_s)
-        await body.watched(self._app(scope, body.receive, answer.send), deadline_s)
+        try:
+            await body.watched(self._app(scope, body.receive, answer.send), deadline_s)
+        finally:
+            body.forget()
         if body.late:
             if body.whole:
                 raise RequestError(504, "the deadline of this request has passed")

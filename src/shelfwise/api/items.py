@@ -22,7 +22,7 @@ def as_problem(error: Exception) -> RequestError:
     if isinstance(error, OverloadedError):
         return RequestError(503, str(error), code="queue_full", retry_after_s=error.retry_after_s)
     if isinstance(error, StoppedError):
-        return RequestError(503, "the server is going down", code="draining", retry_after_s=1)
+        return RequestError(503, "the server is going down", code="draining", retry_after_s=1.0)
     if isinstance(error, ShelfwiseError):
         return of_error(error)
     raise error

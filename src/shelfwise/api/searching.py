@@ -70,7 +70,7 @@ class Searching:
 
     async def _in_turn(self, threads: Executor, work: Callable[[], T]) -> T:
         if self._waiting >= WAITING:
-            raise RequestError(503, "too many searches wait", code="queue_full", retry_after_s=1)
+            raise RequestError(503, "too many searches wait", code="queue_full", retry_after_s=1.0)
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(threads, work)

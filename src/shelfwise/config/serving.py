@@ -19,6 +19,8 @@ class LimitsConfig(Section):
 
     body_mb: float = Field(default=16.0, gt=0, le=1024)
     """Of one request, in millions of bytes."""
+    bodies_mb: float = Field(default=1024.0, gt=0)
+    """Of all requests that are being read and answered, in millions of bytes; more are refused with 503."""
     max_pixels: int = Field(default=40_000_000, ge=1024)
     """Of one picture, by its header: a larger one is not decoded."""
     items: int = Field(default=64, gt=0)
@@ -32,8 +34,7 @@ class LimitsConfig(Section):
     burst: int = Field(default=128, gt=0)
     """Items that may come at once before `rate` counts."""
     queue: int = Field(default=256, gt=0)
-    """Items that wait for one model; more are refused with 503. Their bodies wait too: this many, of up to
-    `body_mb` each."""
+    """Items that wait for one model; more are refused with 503."""
     batch: int = Field(default=32, gt=0)
     """Items that one model works on together."""
     deadline_s: float = Field(default=30.0, gt=0)

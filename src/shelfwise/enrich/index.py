@@ -91,7 +91,7 @@ def index_catalog(
         run.take(read_catalog(config))
         run.delete(delete_missing)
         watch(run.counts)
-        facts = writer.publish()
+        facts = writer.publish(image_root=str(root.absolute()) if run.whole else None)
     return run.counts, facts
 
 
@@ -102,6 +102,7 @@ class _Run:
         self.counts = IndexCounts()
         self._embedder, self._writer, self._root, self._watch = embedder, writer, root, watch
         self._seen: set[str] = set()
+        self._failed: set[str] = set()
         self._nameless = 0
         self._products: list[StoredProduct] = []
         self._vectors: list[np.ndarray] = []
@@ -129,6 +130,11 @@ class _Run:
         if missing and not self._nameless:
             self.counts.deleted = self._writer.delete(gone)
         self.counts.kept = len(gone) - self.counts.deleted
+
+    @property
+    def whole(self) -> bool:
+        """Whether every product of the index is as this catalogue has it, its picture's place too."""
+        return self.counts.kept == 0 and self._failed.isdisjoint(self._writer.ids)
 
     def _embed(self, products: Sequence[Product]) -> None:
         """Embed those that have changed."""
@@ -158,6 +164,7 @@ class _Run:
             self._nameless += 1
         else:
             self._seen.add(error.id)
+            self._failed.add(error.id)
 
     def _commit(self) -> None:
         if self._products:

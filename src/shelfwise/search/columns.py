@@ -51,6 +51,16 @@ class TextColumn:
             found[folded(value)].append(code)
         return dict(found)
 
+    @cached_property
+    def spellings(self) -> tuple[Int32[ndarray, "K"], tuple[str, ...]]:
+        """Of each text the number of its like when case is left aside, and of these the usual spellings."""
+        counts = np.bincount(self.codes, minlength=len(self.values))
+        group = np.zeros(len(self.values), np.int32)
+        for place, codes in enumerate(self.codes_of.values()):
+            group[codes] = place
+        usual = (max(codes, key=lambda code: counts[code]) for codes in self.codes_of.values())
+        return group, tuple(self.values[code] for code in usual)
+
 
 @dataclass(frozen=True)
 class OddValue:

@@ -28,13 +28,19 @@ def facet_of(name: str, column: Column, found: Selection) -> Facet:
 
 
 def _of_texts(name: str, column: TextColumn, found: Selection) -> Facet:
-    """The most frequent first, equal ones by name. Of several texts a product counts once for each."""
-    codes, owners = column.codes, column.owners
+    """The most frequent first, equal ones by name; case is left aside, as `=` does.
+
+    Of several texts a product counts once for each."""
+    group, spellings = column.spellings
+    codes, owners = group[column.codes], column.owners
     if found.mask is not None:
         kept: Bool[ndarray, "M"] = found.mask[owners]
         codes, owners = codes[kept], owners[kept]
-    counts = np.bincount(codes, minlength=len(column.values))
-    there = [(-count, column.values[code], count) for code, count in enumerate(counts.tolist()) if count]
+    if column.several and len(spellings) < len(column.values):  # one product may have two spellings
+        pairs = np.unique(owners.astype(np.int64) * len(spellings) + codes)
+        owners, codes = pairs // len(spellings), pairs % len(spellings)
+    counts = np.bincount(codes, minlength=len(spellings))
+    there = [(-count, spellings[code], count) for code, count in enumerate(counts.tolist()) if count]
     there.sort()
     return Facet(
         field=name,

@@ -62,9 +62,14 @@ class IndexWriter:
             del self._digests[id]
         return len(there)
 
-    def publish(self, *, exact_below: int = EXACT_BELOW) -> IndexFacts:
-        """Compact the table, make the view that searches read, and name it in `index.json`."""
+    def publish(self, *, image_root: str | None = None, exact_below: int = EXACT_BELOW) -> IndexFacts:
+        """Compact the table, make the view that searches read, and name it in `index.json`.
+
+        `image_root` is where the pictures of all products are, where that is known now."""
         view = self.facts.view
+        if image_root is not None and image_root != self.facts.image_root:
+            self.facts = self.facts.model_copy(update={"image_root": image_root})
+            write_facts(self.folder, self.facts)
         if view is not None and self.facts.version == self._table.version and (self.folder / view).is_dir():
             (self.folder / UNFINISHED).unlink(missing_ok=True)
             return self.facts
@@ -115,8 +120,9 @@ def open_writer(
     """The index in the folder, made where there is none, for one process at a time.
 
     `label` names the bundle that makes vectors of `dimension` numbers; `image_root` is where the pictures of
-    what is put are, and is forgotten where that of earlier products was another one. SearchError where the
-    index is of another, where another process writes to it, or where the folder holds something else."""
+    what is put are, and is forgotten where that of earlier products was another one, until `publish` is
+    told. SearchError where the index is of another, where another process writes to it, or where the folder
+    holds something else."""
     _check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):

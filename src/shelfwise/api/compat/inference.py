@@ -29,6 +29,7 @@ from shelfwise.bundle import ProductsBundle
 from shelfwise.data.cells import given_product
 from shelfwise.predict.reviews import FEELINGS
 from shelfwise.schema import Picture, Product, Review, ReviewPrediction
+from shelfwise.service.models import OpenModel
 
 In = TypeVar("In")
 T = TypeVar("T")
@@ -76,9 +77,10 @@ async def ready(here: Here) -> Json:
 
 
 @router.get("/v2/models/{name}", responses=_PROBLEMS)
-async def model(name: str, here: Here) -> Json:
+@router.get("/v2/models/{name}/versions/{version}", responses=_PROBLEMS)
+async def model(name: str, here: Here, version: str | None = None) -> Json:
     """A bundle's inputs and outputs."""
-    found = _found(here, name)
+    found = _found(here, name, version)
     inputs = [{"name": one, "datatype": "BYTES", "shape": [-1]} for one in INPUTS[found.task]]
     outputs = [
         {
@@ -93,17 +95,19 @@ async def model(name: str, here: Here) -> Json:
 
 
 @router.get("/v2/models/{name}/ready", responses=_PROBLEMS)
-async def model_ready(name: str, here: Here) -> Json:
+@router.get("/v2/models/{name}/versions/{version}/ready", responses=_PROBLEMS)
+async def model_ready(name: str, here: Here, version: str | None = None) -> Json:
     """Whether the bundle has just answered a real question."""
-    _found(here, name)
+    _found(here, name, version)
     good = not here.draining and (await here.models.test()).get(name) == "ok"
     return plain_json({"name": name, "ready": good}, 200 if good else 503)
 
 
 @router.post("/v2/models/{name}/infer", responses=_PROBLEMS, openapi_extra=_BODY)
-async def infer(name: str, request: Request, here: Here) -> Response:
+@router.post("/v2/models/{name}/versions/{version}/infer", responses=_PROBLEMS, openapi_extra=_BODY)
+async def infer(name: str, request: Request, here: Here, version: str | None = None) -> Response:
     """Answers for the rows of the inputs."""
-    _found(here, name)
+    _found(here, name, version)
     asked, inputs = read_request(await request.body(), request.headers.get(LENGTH_HEADER))
     with here.models.held(name) as engine:
         known = INPUTS[engine.model.task]
@@ -120,15 +124,19 @@ async def infer(name: str, request: Request, here: Here) -> Response:
         call_of(request).charge(rows)
         columns = {given: [bytes(value) for value in values] for given, values in inputs.items()}
         outputs = await _answers(here, engine, columns, rows)
-        version = engine.model.bundle.version
-    body, headers = write_answer(asked, outputs, model=name, version=version)
+        answered = engine.model.bundle.version
+    body, headers = write_answer(asked, outputs, model=name, version=answered)
     return Response(body, headers=headers)
 
 
-def _found(here: Server, name: str) -> Any:
+def _found(here: Server, name: str, version: str | None = None) -> OpenModel:
+    """The model, in this version where one is named; RequestError 404."""
     for model in here.models:
-        if model.name == name:
+        if model.name == name and version in (None, model.bundle.version):
             return model
+        if model.name == name:
+            there = model.bundle.version
+            raise RequestError(404, f"model '{name}' has version {there} here, not '{version}'")
     raise RequestError(
         404, f"there is no model '{name}'; there are: {', '.join(m.name for m in here.models)}"
     )

@@ -56,10 +56,10 @@ class EmbeddingsRequest(Foreign):
 
     input: Input
     model: str | None = None
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = "float"
     dimensions: int | None = Field(default=None, ge=1)
     user: str | None = None
-    modality: Literal["text", "image"] = "text"
+    modality: Literal["text", "image"] | None = "text"
 
 
 _REQUEST = TypeAdapter(EmbeddingsRequest).validate_json
@@ -170,6 +170,6 @@ async def _vector(here: Server, engine: PicturesEngine | ProductsEngine, item: s
         raise as_problem(error) from error
 
 
-def _encoded(vector: ndarray, form: str) -> ndarray | str:
+def _encoded(vector: ndarray, form: str | None) -> ndarray | str:
     values = np.ascontiguousarray(vector, "<f4")
     return base64.b64encode(values.tobytes()).decode() if form == "base64" else values

@@ -27,8 +27,8 @@ class TeiRerank(Foreign):
 
     query: Annotated[str, Field(min_length=1)]
     texts: Annotated[list[str], Field(min_length=1)]
-    return_text: bool = False
-    raw_scores: bool = False
+    return_text: bool | None = False
+    raw_scores: bool | None = False
 
 
 class InfinityRerank(Foreign):
@@ -36,7 +36,7 @@ class InfinityRerank(Foreign):
 
     query: Annotated[str, Field(min_length=1)]
     documents: Annotated[list[str], Field(min_length=1)]
-    return_documents: bool = False
+    return_documents: bool | None = False
     top_n: Annotated[int, Field(ge=1)] | None = None
     model: str | None = None
 
@@ -46,7 +46,7 @@ class InfinityClassify(Foreign):
 
     input: Annotated[list[str], Field(min_length=1)]
     model: str | None = None
-    raw_scores: bool = False
+    raw_scores: bool | None = False
 
 
 _RERANK: Callable[[bytes], TeiRerank | InfinityRerank] = TypeAdapter(

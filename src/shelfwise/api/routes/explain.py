@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from shelfwise.api.asking import Asked as Given
 from shelfwise.api.engines import Engine, PicturesEngine, ProductsEngine
 from shelfwise.api.problems import RequestError
 from shelfwise.api.routes.products import SKIPPED, Asked
-from shelfwise.api.state import Here, Json, JsonRoute, answers, model_json
+from shelfwise.api.state import Here, Json, JsonRoute, answers, call_of, model_json
 from shelfwise.errors import DataError
 from shelfwise.explain.served import ServedExplainer
 from shelfwise.schema.explanation import Explanation
 from shelfwise.schema.serving import GivenQuestion
 
 router = APIRouter(tags=["products"], route_class=JsonRoute)
+ITEMS = 100
+"""That an explanation counts as: about as often it asks the bundle."""
 
 
 @router.post("/v1/explain", response_model=Explanation, responses=answers(404, 415))
-async def explain(asked: GivenQuestion, here: Here, model: Asked = None) -> Json:
+async def explain(asked: GivenQuestion, request: Request, here: Here, model: Asked = None) -> Json:
     """Why a bundle says a class of a product: from its answers alone, asked again with parts left out."""
+    call_of(request).charge(ITEMS)
     name = here.models.name_for(("products", "pictures"), model)
     if name is None:
         raise RequestError(404, "no bundle of products or pictures is open here", field="model")

@@ -28,18 +28,21 @@ class Exchange(Frozen):
 _EXCHANGE = Exchange.model_validate_json
 
 
+@router.head("/health/live", include_in_schema=False)
 @router.get("/health/live", responses=answers())
 async def live() -> dict[str, str]:
     """The process answers."""
     return {"status": "live"}
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health", responses=answers(), tags=["as TEI and Infinity"])
 async def health() -> dict[str, float]:
     """The process answers, with the time in Infinity's form."""
     return {"unix": time.time()}
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", responses={**answers(), 503: {"model": Ready}})
 async def ready(here: Here) -> Response:
     """Every bundle has just answered a real question; 503 where one has not, or as the server goes down."""
