@@ -56,9 +56,11 @@ def test_a_review_gets_a_json_object(run: Run, bundle: Path) -> None:
 
 def test_a_text_is_cleaned_as_the_training_texts_were(run: Run, bundle: Path) -> None:
     dirty = TEXT.replace("&", "&amp;").replace("great", "<b>great</b>")
-    assert run("predict", bundle, "--text", dirty, "--json") == run(
-        "predict", bundle, "--text", TEXT, "--json"
+    cleaned, plain = (
+        json.loads(run("predict", bundle, "--text", text, "--json")[1]) for text in (dirty, TEXT)
     )
+    assert (cleaned.pop("read_text"), plain.pop("read_text")) == (TEXT, None)
+    assert cleaned == plain
 
 
 def test_a_bundle_without_aspects_tells_the_rest(run: Run, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from shelfwise.cli import app
+from shelfwise.cli.printed import print_table
 from shelfwise.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -211,7 +212,6 @@ def _figure(metric: dict[str, Any], *, sign: bool = False) -> str:
 
 
 def _print_table(title: str, lines: Sequence[tuple[str, ...]], columns: tuple[str, ...]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -220,9 +220,7 @@ def _print_table(title: str, lines: Sequence[tuple[str, ...]], columns: tuple[st
         table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
     for line in lines:
         table.add_row(*line)
-    console = Console()
-    # A pipe or a log has no width: rich would take 80 columns and cut what is longer.
-    (console if console.is_terminal else Console(width=200)).print(table)
+    print_table(table)
 
 
 @contextmanager

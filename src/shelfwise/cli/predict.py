@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shelfwise.cli import app
+from shelfwise.cli.printed import print_table
 from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
@@ -139,7 +140,6 @@ def _pictures(predictor: Predictor, files: list[str], top: int, *, as_json: bool
 
 def _table(answers: list[Prediction]) -> None:
     """A short table on the terminal."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -159,9 +159,7 @@ def _table(answers: list[Prediction]) -> None:
             escape(then),
             ", ".join(answer.warnings),
         )
-    console = Console()
-    # A pipe or a log has no width: rich would take 80 columns and fold every line.
-    (console if console.is_terminal else Console(width=200)).print(table)
+    print_table(table)
 
 
 def _catalog(predictor: Predictor, argument: str, out: Path, top: int) -> int:

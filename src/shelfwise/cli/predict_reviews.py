@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from shelfwise.cli import data_folders
 from shelfwise.cli.predict import PICTURES, progress, tell_counts
+from shelfwise.cli.printed import print_table
 from shelfwise.errors import DataError
 
 if TYPE_CHECKING:
@@ -70,8 +71,11 @@ def _check(bundle: ReviewsBundle, files: list[str], review: Review | None, out: 
         raise DataError(f"'{bundle.path}' is a reviews bundle: '{pictures[0]}' is a picture")
     if review is not None and files:
         raise DataError(f"--text and --title are one review, '{files[0]}' is another: give either")
-    if review is not None and not f"{review.title}{review.text}".strip():
-        raise DataError("--text is empty: give the review's words")
+    if review is not None:
+        from shelfwise.data.cleaning import clean
+
+        if not any(clean(text, bundle.config.data.clean) for text in (review.title, review.text)):
+            raise DataError("--text is empty: give the review's words")
     if out is not None:
         from shelfwise.predict.answer_files import check_suffix
 
@@ -101,7 +105,6 @@ def _tell(answer: ReviewPrediction) -> None:
 
 
 def _opinions(answer: ReviewPrediction) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -111,7 +114,5 @@ def _opinions(answer: ReviewPrediction) -> None:
     for opinion in answer.opinions:
         quote = escape(f'"{opinion.quote}"')
         table.add_row(escape(opinion.aspect), opinion.polarity, f"{opinion.probability:.0%}", quote)
-    console = Console(emoji=False)
     print()
-    # A pipe or a log has no width: rich would take 80 columns and fold every line.
-    (console if console.is_terminal else Console(width=200, emoji=False)).print(table)
+    print_table(table)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shelfwise.cli import data_folders, reviews_app
+from shelfwise.cli.printed import print_table
 
 if TYPE_CHECKING:
     from shelfwise.data.catalog import ReadCount
@@ -83,7 +84,6 @@ def _tell(summary: Summary, out: Path) -> None:
 
 def _table(summary: Summary) -> None:
     """One line an aspect."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -102,9 +102,7 @@ def _table(summary: Summary) -> None:
             f"{low:.0%} - {high:.0%}" if told else "",
             escape(f'"{quotes[0].text}"') if quotes else "",
         )
-    console = Console(emoji=False)
-    # A pipe or a log has no width: rich would take 80 columns and fold every line.
-    (console if console.is_terminal else Console(width=200, emoji=False)).print(table)
+    print_table(table)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shelfwise.cli import app
+from shelfwise.cli.printed import print_table
 from shelfwise.errors import SearchError
 
 if TYPE_CHECKING:
@@ -100,7 +101,6 @@ def _where(searcher: Searcher) -> str:
 
 def _tell(page: SearchPage) -> None:
     """The page on a terminal."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -110,10 +110,8 @@ def _tell(page: SearchPage) -> None:
         table.add_row(str(place), _plain(hit.id), _title(hit), f"{hit.score:.4f}", _plain(_fields(hit)))
         if hit.explanation is not None:
             table.add_row("", "", _plain(_why(hit)), "", "")
-    console = Console(emoji=False)
-    console = console if console.is_terminal else Console(width=200, emoji=False)
     if page.hits:
-        console.print(table)
+        print_table(table)
     sides = " and ".join(page.sides)
     how = f", by {sides}{'' if page.exact else ' (approximate)'}" if sides else ""
     print(f"{page.total:,} products{how}")
