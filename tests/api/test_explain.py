@@ -67,6 +67,9 @@ def test_a_picture_alone_is_explained_by_a_pictures_bundle(
     assert found["known"] == ["picture"]
     assert found["pictures"][0]["maps"][0]["grid"]
     assert set(found["missing"]) >= {"words", "modalities"}
+    titled = served("pictures").post("/v1/explain", json={"product": {"title": "red shoe"}})
+    assert titled.status_code == 422
+    assert titled.json()["error"]["message"] == "the bundle 'pictures' reads pictures, and there is none"
 
 
 def test_a_deadline_frees_a_place_only_when_the_thread_is_done(

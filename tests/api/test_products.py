@@ -63,7 +63,7 @@ def test_what_cannot_be_told_is_null_with_the_reason(served: Callable[..., Any],
     assert found["missing"]["reviews"] == "no bundle of reviews is open"
     titled = api.post("/v1/products/analyze", json={"title": "blue dress"}).json()
     assert (titled["status"], titled["category"]) == ("failed", None)
-    assert titled["error"] == titled["missing"]["category"]
+    assert titled["error"] == f"{titled['missing']['category']}; no bundle of reviews is open"
     assert "reads pictures only" in titled["missing"]["category"]
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, strategies
 from PIL import Image
 
-from shelfwise.schema import LabelScore, TargetAnswer
+from shelfwise.schema import LabelScore, Opinion, ReviewPrediction, TargetAnswer
 from shelfwise.schema.explanation import Explanation, WordWeight
 from shelfwise.schema.search import Facet, FacetRange, Hit, SearchPage, Span
-from shelfwise.schema.serving import Analysis, ModelCard
+from shelfwise.schema.serving import Analysis, GivenReview, ModelCard
 from shelfwise.search.filter_parser import parse
-from shelfwise.ui import answer_view, counts, explain_view, hits_view, models_page, pieces
+from shelfwise.ui import answer_view, buyers_view, counts, explain_view, hits_view, models_page, pieces
 from shelfwise.ui.advice import advice_on
 from shelfwise.ui.client import ApiError
 from shelfwise.ui.example import example, example_picture
@@ -27,6 +27,13 @@ EVIL = "<script>alert('x')</script>"
 
 def text_of(html: str) -> str:
     return unescape(re.sub(r"<[^>]*>", "", html))
+
+
+def test_a_reviews_marks_lie_on_the_text_that_was_read() -> None:
+    said = Opinion(aspect="fit", polarity="negative", quote="runs small", start=3, end=13, probability=0.9)
+    answer = ReviewPrediction(id="1", status="ok", opinions=(said,), read_text="It runs small.")
+    html = buyers_view.review_block(GivenReview(text="<p>It  runs small.</p>"), answer)
+    assert re.search(r"<mark[^>]*>runs small", html)
 
 
 @given(

@@ -67,7 +67,7 @@ class Models:
         """The bundle that a request means: the one it names, else the first of the first task there is.
 
         RequestError 404 for an unknown name, 400 for a bundle of another task; None where there is none."""
-        if asked is not None:
+        if asked:
             slot = self._slots.get(asked.partition("@")[0])
             if slot is None or ("@" in asked and slot.engine.model.bundle.label != asked):
                 there = ", ".join(self._slots)

@@ -95,7 +95,7 @@ def analysis_of(
     error, kind = (None, None) if answer is None else (answer.error, answer.error_kind)
     told = (answer is not None and answer.status == "ok") or (summary is not None and summary.reviews > 0)
     if not told and error is None:
-        error, kind = _why_nothing(reviewed, missing, given=given)
+        error, kind = _why_nothing(reviewed, missing)
     by: dict[str, Answered] = {}
     if category is not None and product_model is not None:
         by["product"] = product_model.answered
@@ -118,13 +118,13 @@ def analysis_of(
 
 
 def _why_nothing(
-    reviewed: Sequence[tuple[Review, ReviewPrediction]], missing: dict[str, str], *, given: bool
+    reviewed: Sequence[tuple[Review, ReviewPrediction]], missing: dict[str, str]
 ) -> tuple[str, str | None]:
     """Message and kind, where neither the product nor its reviews say anything."""
     if reviewed:
         first = reviewed[0][1]
         return f"none of its {len(reviewed)} reviews can be used; the first: {first.error}", first.error_kind
-    return missing["category" if given else "reviews"], "nothing_known"
+    return f"{missing['category']}; {missing['reviews']}", "nothing_known"
 
 
 def _of_product(

@@ -41,8 +41,11 @@ async def explain(asked: GivenQuestion, request: Request, here: Here, model: Ask
 
 
 def _check_picture(engine: Engine, given: Given) -> None:
-    """RequestError 422 where the one picture that there may have been cannot be had, and all hangs on it."""
+    """RequestError 422 where all hangs on a picture, and there is none or it cannot be had."""
     product = given.product
+    if isinstance(engine, PicturesEngine) and given.bad is None and not product.images:
+        why = f"the bundle '{engine.model.name}' reads pictures, and there is none"
+        raise RequestError(422, why, field="product.pictures")
     words = isinstance(engine, ProductsEngine) and bool(
         product.title or product.description or product.fields
     )
