@@ -126,10 +126,23 @@ def test_a_study_ends_with_the_best_config_and_goes_on_when_asked_for_more(
     assert err.endswith("take the old value back, or tune into another --out\n")
 
 
+def test_without_a_space_what_usually_matters_is_tried(run: Run, config: Path) -> None:
+    code, out, err = run("tune", config, "--out", "usual", "--set", "tune.space={}", "--trials", 2)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("tune.space is empty: trying what usually matters")
+    assert [line.split(":")[0] for line in lines[2:5]] == [
+        "  train.lr",
+        "  train.weight_decay",
+        "  train.label_smoothing",
+    ]
+    assert " above " in out or "as it is" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--set", "tune.space={}"), "tune.space is empty"),
+        (("--set", "tune.space={}", "--set", "train.epochs=0"), "train.epochs"),
         (("--set", "tune.space.train.rate={low=1,high=2}"), "train.rate: is no setting"),
         (("--set", "tune.pruner=hedge"), "tune.pruner"),
         (("--set", "data.source=nowhere.csv"), "nowhere.csv"),

@@ -28,7 +28,7 @@ TRIALS = 20
 
 @app.command()
 def tune(
-    config: Annotated[Path, typer.Argument(help="Configuration with [tune.space], a .toml or .json file.")],
+    config: Annotated[Path, typer.Argument(help="Configuration, a .toml or .json file.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the study; runs/NAME-tune when left out.")
     ] = None,
@@ -56,7 +56,11 @@ def tune(
     folder = out or Path("runs") / f"{loaded.name}-tune"
     require_torch()
     from shelfwise.tune.study import Study
+    from shelfwise.tune.usual import with_space
 
+    if not loaded.tune.space:
+        loaded = with_space(loaded)
+        print("tune.space is empty: trying what usually matters (docs/tuning.md, what to try)")
     budget = _budget(loaded, trials, hours)
     with Study(loaded, folder) as study:
         _announce(study, budget)

@@ -28,7 +28,7 @@ def check_space(config: AnyConfig, space: Mapping[str, Range]) -> None:
     if not space:
         raise ConfigError(
             "tune.space is empty: say what to try, for example "
-            "--set 'tune.space.train.lr={ low = 1e-3, high = 1e-2, log = true }' (see docs/tuning.md)"
+            "--set 'tune.space.shared.weight={ low = 0.02, high = 0.5, log = true }' (see docs/tuning.md)"
         )
     for key, range_ in space.items():
         first, *rest = key.split(".")
