@@ -14,7 +14,7 @@ from shelfwise.config import TargetConfig
 from shelfwise.data.product_rows import ProductRows, load_products
 from shelfwise.evaluate.product_scores import main_target, target_samples, truths_of
 from shelfwise.evaluate.products import ask_subsets, evaluate_products, fullest
-from shelfwise.metrics.calibration import expected_calibration_error
+from shelfwise.metrics.calibration import expected_calibration_error, reliability
 from shelfwise.predict.products import ProductPredictor
 from shelfwise.tune.benches import judge_products
 from shelfwise.tune.judged import judged_samples
@@ -193,6 +193,10 @@ def test_several_values_at_once_get_precision_recall_and_f1(several_bundle: Path
     assert figures["micro_precision"]["value"] == pytest.approx(
         (said & (truths_tags(some, predictor))).sum() / said.sum()
     )
+    probabilities = ask_subsets(predictor, some).probabilities["picture+text"]["tags"].astype(np.float64)
+    by_value = reliability(probabilities.reshape(-1), truths_tags(some, predictor).reshape(-1))
+    assert figures["ece"]["value"] == pytest.approx(by_value.ece, abs=0.02)  # less what resampling adds
+    assert lower["ece"]["value"] >= 0
     assert found["fusion"]["tags"]["figure"] == "micro_f1"
     assert "retrieval" not in found
     assert "classes" not in found

@@ -68,7 +68,7 @@ class TargetInfo(Section):
 
         BundleError for modalities that the target was not calibrated for."""
         key = subset_key(modalities)
-        if self.several or not key:
+        if not key:
             return 1.0
         if key not in self.temperatures:
             there = ", ".join(self.temperatures) or "nothing"

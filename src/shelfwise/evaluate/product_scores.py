@@ -18,7 +18,7 @@ from shelfwise.data.product_labels import labels_of, paths_of
 from shelfwise.data.product_rows import ProductRows
 from shelfwise.data.taxonomy import Row, Taxonomy, distinct_names
 from shelfwise.metrics.bootstrap import Sampled, mean_of, resampled_means
-from shelfwise.metrics.calibration import bin_gaps, sampled_ece
+from shelfwise.metrics.calibration import bin_gaps, sampled_ece, value_gaps
 from shelfwise.metrics.hierarchy import nodes_of, sampled_hierarchy
 from shelfwise.metrics.longtail import sampled_longtail
 from shelfwise.metrics.macro_f1 import sampled_macro_f1
@@ -110,7 +110,10 @@ def target_samples(
         stated, values = _stated(said, truth), slice(len(truth.tree))
         whole = sampled_multilabel(stated, labels == 1, seed=seed, groups=groups)
         known = sampled_multilabel(stated[:, values], labels[:, values] == 1, seed=seed, groups=groups)
-        return whole | {"micro_f1_known": known["micro_f1"]}
+        beyond = ((0, 0), (0, labels.shape[1] - said.shape[1]))
+        gaps = value_gaps(np.pad(said.astype(np.float64), beyond), labels == 1)
+        ece = sampled_ece(gaps.mean(axis=0), resampled_means(gaps, seed=seed, groups=groups))
+        return whole | {"micro_f1_known": known["micro_f1"], "ece": ece}
     leaves, decided = labels[:, -1], said.argmax(axis=1)
     right, learned = decided == leaves, np.flatnonzero(leaves < len(truth.tree))
     gaps = bin_gaps(said.max(axis=1).astype(np.float64), right)

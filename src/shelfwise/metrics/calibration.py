@@ -2,7 +2,8 @@
 
 Top-label calibration (Guo et al. 2017, arXiv:1706.04599, section 2): the confidence of a row is its highest
 probability; M bins of equal width over (0, 1], a bin holding its upper edge; ECE is the mean over rows of
-|accuracy - confidence| of the row's bin: sum over bins of n_m / N * |acc_m - conf_m|.
+|accuracy - confidence| of the row's bin: sum over bins of n_m / N * |acc_m - conf_m|. Of several values at
+once every (row, value) counts by itself: its probability against whether the row has it.
 """
 
 from __future__ import annotations
@@ -54,6 +55,13 @@ def bin_gaps(confidence: Float[ndarray, "N"], correct: Bool[ndarray, "N"]) -> Fl
     gaps = np.zeros((len(confidence), BINS))
     gaps[np.arange(len(gaps)), bin_of(confidence)] = correct - confidence
     return gaps
+
+
+def value_gaps(probabilities: Float[ndarray, "N K"], there: Bool[ndarray, "N K"]) -> Float[ndarray, "N BINS"]:
+    """Return the same of several values at once: the mean of what each value by itself would have."""
+    rows, values = there.shape
+    gaps = bin_gaps(probabilities.reshape(-1), there.reshape(-1))
+    return np.asarray(gaps.reshape(rows, values, -1).mean(axis=1))
 
 
 def sampled_ece(means: Float[ndarray, "BINS"], drawn: Float[ndarray, "R BINS"]) -> Sampled:

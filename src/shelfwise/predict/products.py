@@ -190,8 +190,6 @@ class ProductPredictor:
         self, target: TargetInfo, logits: Float[ndarray, "B K"], there: dict[str, Bool[ndarray, "B"]]
     ) -> Float[ndarray, "B K"]:
         """Logits over the temperature of the modalities that are heard of each product."""
-        if target.several:
-            return logits
         heard = ([name for name in there if there[name][row]] for row in range(len(logits)))
         by_row = np.array([target.temperature_of(names) for names in heard], np.float32)
         return np.asarray(logits / by_row[:, None])

@@ -42,6 +42,7 @@ SEVERAL = {
     "macro_recall": "Macro recall",
     "macro_f1": "Macro F1",
     "exact_match": "All values right",
+    "ece": "ECE",
 }
 """Figures of several values at once, as the page calls them."""
 

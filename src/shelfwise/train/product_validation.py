@@ -71,8 +71,8 @@ def figures_and_temperatures(
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
     """Figures by modalities and target, and temperatures by target and modalities, such as `picture+text`.
 
-    Each is of the products that have all of these modalities. Several values at once, and a target of which
-    no such product has a label, have a temperature of 1; the latter has no figure."""
+    Each is of the products that have all of these modalities; of several values at once every one counts by
+    itself. A target of which no such product has a label has no figure, and a temperature of 1."""
     figures: dict[str, dict[str, float]] = {}
     temperatures: dict[str, dict[str, float]] = {name: {} for name in data.labels}
     asked = subsets(net.fusion.modalities)
@@ -87,9 +87,18 @@ def figures_and_temperatures(
                 continue
             logits, truth = found[subset][name][rows], labels[rows]
             figures.setdefault(key, {})[name] = figure_of(logits, truth, several=several)
-            if not several:
-                temperatures[name][key] = fit_temperature(logits, truth[:, -1])
+            if several:  # of each value, two classes: that it is not, and that it is
+                logits, truth = _by_value(logits, truth)
+            temperatures[name][key] = fit_temperature(logits, truth[:, -1])
     return figures, temperatures
+
+
+def _by_value(
+    logits: Float[ndarray, "N K"], labels: Int64[ndarray, "N K"]
+) -> tuple[Float[ndarray, "M 2"], Int64[ndarray, "M 1"]]:
+    """Every value of every product as a choice of two, with M = N * K."""
+    flat = logits.reshape(-1)
+    return np.stack([np.zeros_like(flat), flat], axis=1), labels.reshape(-1, 1)
 
 
 def figure_of(logits: Float[ndarray, "N K"], labels: Int64[ndarray, "N _"], *, several: bool) -> float:
