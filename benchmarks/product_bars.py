@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 AHEAD = 0.02
 """Of the linear peers, as an aim."""
+PEER = ", beyond its linear peer"
+"""How a comparison's line ends."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,13 @@ def told(verdict: dict[str, Any]) -> str:
     return f"{verdict['what']:46s} {verdict['reached']:28s} {verdict['asked']:44s} {verdict['verdict']}"
 
 
+def peers_counted(said: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """How many comparisons with a linear peer there are, and how many of these came out which way."""
+    words = [line["verdict"] for line in said if line["what"].endswith(PEER)]
+    ahead = words.count("ahead") + words.count("aim")
+    return {"all": len(words), "ahead": ahead, "ties": words.count("tie"), "behind": words.count("behind")}
+
+
 def _against_peers(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Ahead or behind where the paired interval leaves 0 out, else a tie."""
     lines = []
@@ -92,7 +102,7 @@ def _against_peers(found: dict[str, Any]) -> list[dict[str, Any]]:
             if word == "ahead" and figure["value"] >= AHEAD:
                 word = "aim"
             asked = f"ahead, aim {AHEAD:+.2%}"
-            what = f"{target} from {place}, beyond its linear peer"
+            what = f"{target} from {place}{PEER}"
             lines.append({"what": what, "asked": asked, "reached": _shown(figure, "+.2%"), "verdict": word})
     return lines
 

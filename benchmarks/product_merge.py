@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int64, Shaped
 from numpy import ndarray
-from product_bars import verdicts
+from product_bars import peers_counted, verdicts
 from product_peers import Said
 
 from shelfwise.metrics.bootstrap import Sampled, mean_of
@@ -97,7 +97,8 @@ def merged(
         found["singles"] = {
             place: _single(place, list(runs.values()), ask, ours) for place, runs in singles.items()
         }
-    return found | {"asked": verdicts(found)}
+    said = verdicts(found)
+    return found | {"asked": said, "against_peers": peers_counted(said)}
 
 
 def _single(

@@ -258,6 +258,13 @@ FIGURES: dict[str, tuple[Figure, ...]] = {
             f"{{{_BEYOND}.ci95.1:+.2%}}); such titles alone {{{_MASKED}.masked_text.accuracy.value:.1%}}",
         ),
         *(_attribute(target) for target in ("gender", "colour", "season", "usage")),
+        Figure(
+            "each target from picture, title and both, beside its linear peer: "
+            "{products.against_peers.all:d} paired differences",
+            "{products.against_peers.ahead:d} ahead, {products.against_peers.ties:d} ties, "
+            "{products.against_peers.behind:d} behind",
+            "ahead or behind where the 95% interval leaves 0 out",
+        ),
         *(_single(kind, what) for kind, what in (("picture", "the picture"), ("text", "the title"))),
         Figure(
             f"a title finds a picture of its title among {{{_FOUND}.pool:,d}}",

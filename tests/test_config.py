@@ -114,7 +114,7 @@ def test_an_override_below_a_value_is_named(file: Path) -> None:
         ("train.optimizer=lion", ("train.optimizer", "'lion'", "muon")),
         ("trane.lr=1", ("trane: is no setting; did you mean 'train'?",)),
         ("data.columns.labels=kind", ("data.columns.labels", "'kind'")),
-        ("model.widths=[8]", ("model: model.widths", "one entry for each stage")),
+        ("model.widths=[8]", ("model: widths, depths and downsample", "one entry for each stage")),
         ("train.accumulate=3", ("train.batch_size must be a multiple of train.accumulate",)),
         ("train.patience=3", ("train.patience needs train.evaluate_every",)),
         ("preprocess.channels=4", ("preprocess.channels", "4")),

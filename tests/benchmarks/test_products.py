@@ -216,6 +216,9 @@ def test_every_bar_is_a_line(found: dict[str, Any], capsys: pytest.CaptureFixtur
     assert {"  beyond the title alone", "base colour from the picture"} <= {line["what"] for line in lines}
     assert "gender from the picture" not in {line["what"] for line in lines}, "nobody was asked"
     assert {line["verdict"] for line in lines} <= {"aim", "ok", "missed", "ahead", "tie", "behind"}
+    peers = found["against_peers"]
+    assert peers["all"] == peers["ahead"] + peers["ties"] + peers["behind"]
+    assert peers["all"] == sum(len(by_place) for by_place in found["minus_peers"].values()) > 0
     products.show(found)
     printed = capsys.readouterr().out
     for line in lines:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import csv
 import json
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import httpx2 as httpx
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -17,7 +20,9 @@ from pyarrow import parquet
 from small_products import products_config
 from typer.testing import CliRunner
 
+from shelfwise.api.app import create_app
 from shelfwise.cli import app
+from shelfwise.config.serving import ServeConfig
 from shelfwise.data.product_rows import load_products
 from shelfwise.evaluate.products import ask_subsets
 from shelfwise.predict.products import ProductPredictor
@@ -181,10 +186,36 @@ def unflattened(rows: list[dict[str, Any]]) -> Answers:
     }
 
 
+def by_http(bundle: Path, shop: Path) -> Answers:
+    """JSON to `/v1/products/analyze`, all at once, its price as a number."""
+    items = []
+    for subset in SUBSETS:
+        given = product(shop, subset)
+        pictures = [(shop.parent / str(image.path)).read_bytes() for image in given.images]
+        fields = given.fields | ({"price": 9.75} if given.fields else {})
+        about = {"id": given.id, "title": given.title, "fields": fields}
+        items.append(about | {"pictures": [{"data": base64.b64encode(one).decode()} for one in pictures]})
+    serving = create_app(ServeConfig(threads=1, precision="fp32"), [str(bundle)])
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(serving)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.post(f"/v1/products/analyze?top={ALL}", json={"items": items})
+
+    response = asyncio.run(ask())
+    assert response.status_code == 200, response.text
+    found = {}
+    for item in response.json()["items"]:
+        targets = {TARGETS[0]: item["category"], **item["attributes"]}
+        found[item["id"]] = item | {"targets": targets, "bundle": item["by"]["product"]["bundle"]}
+    return found
+
+
 DOORS: dict[str, Callable[[Path, Path], Answers]] = {
     "ones": by_ones,
     "torch": lambda bundle, shop: by_predictor(bundle, shop, "torch"),
     "command": by_command,
+    "http": by_http,
     "parquet": by_parquet,
     "csv": by_csv,
 }

@@ -131,6 +131,14 @@ def tagged(table: Path, folder: Path, **sections: Any) -> ProductsConfig:
 SEVERAL = {"labels": ["tags"], "several": True}
 
 
+def test_joined_values_that_are_read_as_one_are_refused(products_table: Path, tmp_path: Path) -> None:
+    config = tagged(products_table, tmp_path, targets={"tags": SEVERAL})
+    columns = config.data.columns.model_copy(update={"multi_valued": ()})
+    config = config.model_copy(update={"data": config.data.model_copy(update={"columns": columns})})
+    with pytest.raises(ConfigError, match=r"targets\.tags has several values, but .*\|.* add 'tags' to data"):
+        train_products(config, tmp_path / "run")
+
+
 def test_the_main_target_is_the_first_with_one_value_a_product(products_table: Path, tmp_path: Path) -> None:
     targets = {"tags": SEVERAL, "kind": {"labels": ["category"]}}
     config = tagged(products_table, tmp_path, targets=targets, train={"epochs": 4, "evaluate_every": 1})

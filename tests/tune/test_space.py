@@ -50,7 +50,7 @@ def test_a_range_that_is_none_is_named(range_: dict[str, Any], said: str) -> Non
         ("train.lr", {"low": -1, "high": 1}, "train.lr = -1': train.lr: Input should be greater than 0"),
         ("train.batch_size", {"low": 8.0, "high": 64.0}, "should be a valid integer"),
         ("train.optimizer", {"choices": ["muon", "lion"]}, "train.optimizer = 'lion'"),
-        ("model.widths", {"choices": [[8, 16]]}, "model.widths, model.depths and model.downsample"),
+        ("model.widths", {"choices": [[8, 16]]}, "model: widths, depths and downsample need one"),
         ("split.salt", {"choices": ["a", "b"]}, "would not be judged alike"),
         ("train.lr.peak", {"low": 0, "high": 1}, "'lr' is not a table"),
     ],

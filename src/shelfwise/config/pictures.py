@@ -44,7 +44,8 @@ class CatalogConfig(Section):
     """Folder that picture paths are relative to; the table's own folder when unset."""
     columns: ColumnMap = ColumnMap()
     target: str | None = None
-    """The label to learn, a key of `columns.labels`; may be left out where there is only one."""
+    """The label to learn, a key of `columns.labels`; may be left out where there is only one. A products run
+    learns `[targets]`: there it is what `data report` looks at."""
     encoding: str | None = None
     """Text encoding of a CSV file; detected when unset."""
     delimiter: str | None = None
@@ -108,16 +109,16 @@ class ModelConfig(Section):
     downsample: tuple[Literal["stride", "pool"], ...] = ("stride", "pool", "pool")
     """How each stage halves the resolution."""
     head_scale: float = Field(default=1 / 9, gt=0)
-    """What the head's output is multiplied by (airbench94, arXiv:2404.00498)."""
+    """For `task = "pictures"` alone: what the head's output is multiplied by (airbench94, arXiv:2404.00498)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Before the head."""
 
     @model_validator(mode="after")
     def _stages_agree(self) -> ModelConfig:
         if self.tower == "conv" and not len(self.widths) == len(self.depths) == len(self.downsample):
-            raise ValueError("model.widths, model.depths and model.downsample need one entry for each stage")
+            raise ValueError("widths, depths and downsample need one entry for each stage")
         if min([*self.widths, *self.depths]) < 1:
-            raise ValueError("model.widths and model.depths must be positive")
+            raise ValueError("widths and depths must be positive")
         return self
 
     def check_size(self, pictures: PreprocessConfig, *, halved: bool = False) -> None:
@@ -159,7 +160,7 @@ class AugmentConfig(Section):
     kernel: Literal["torch", "numba"] = "torch"
     """`numba` is the compiled CPU kernel of the extra `fast`; both give the same bytes."""
     mixup: float = Field(default=0.0, ge=0)
-    """Beta parameter of mixup (arXiv:1710.09412); 0 is off."""
+    """Beta parameter of mixup (arXiv:1710.09412); 0 is off. For `task = "pictures"` alone."""
 
 
 class UnlikeConfig(Section):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from numpy import ndarray
 
-from shelfwise.config import TargetConfig
+from shelfwise.config import ColumnMap, TargetConfig
+from shelfwise.data.cells import list_in
 from shelfwise.data.product_rows import LabelValue, ProductRows
 from shelfwise.data.taxonomy import Row, Taxonomy
 from shelfwise.errors import ConfigError, DataError
@@ -21,6 +22,19 @@ def classes_of(name: str, target: TargetConfig, rows: ProductRows) -> Taxonomy:
     if len(found) < 2:
         raise ConfigError(f"target '{name}' has one class only: {' > '.join(found.paths[0])}")
     return found
+
+
+def check_several(name: str, target: TargetConfig, rows: ProductRows, columns: ColumnMap) -> None:
+    """ConfigError where a target has several values, and cells that join some are read as one value each."""
+    column = columns.labels[target.labels[0]]
+    if not target.several or column in columns.multi_valued or not columns.separator:
+        return
+    for value in rows.labels[target.labels[0]]:
+        if isinstance(value, str) and (columns.separator in value or list_in(value) is not None):
+            raise ConfigError(
+                f"targets.{name} has several values, but '{value}' of column '{column}' is read as one: "
+                f"add '{column}' to data.columns.multi_valued"
+            )
 
 
 def labels_of(target: TargetConfig, rows: ProductRows, classes: Taxonomy) -> ndarray:

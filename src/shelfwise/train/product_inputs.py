@@ -18,7 +18,7 @@ from shelfwise.config import ProductsConfig, TitleTowerConfig
 from shelfwise.config.training import NO_EFFECT, without_later
 from shelfwise.data.picture_pool import EncodedPool, pictures_of_batches
 from shelfwise.data.product_input import FieldScale, field_scales, number_of, table_input, text_input
-from shelfwise.data.product_labels import classes_of, labels_of
+from shelfwise.data.product_labels import check_several, classes_of, labels_of
 from shelfwise.data.product_rows import ROWS, ProductParts, ProductRows, load_products
 from shelfwise.data.review_tokens import TextReader, choose_max_tokens
 from shelfwise.data.statistics import pixel_statistics
@@ -86,6 +86,8 @@ def product_inputs(found: ProductParts, config: ProductsConfig, *, max_errors: i
         _need_pairs(train, source)
     if isinstance(train.pool, EncodedPool):
         log.info("pictures stay encoded and are decoded batch by batch: see train.picture_memory_mb")
+    for name, target in config.effective_targets.items():
+        check_several(name, target, train, config.data.columns)
     classes = {name: classes_of(name, target, train) for name, target in config.effective_targets.items()}
     scales = field_scales(train)
     reader = title_reader(config.title, train.titles)
