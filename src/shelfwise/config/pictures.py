@@ -109,7 +109,8 @@ class ModelConfig(Section):
     downsample: tuple[Literal["stride", "pool"], ...] = ("stride", "pool", "pool")
     """How each stage halves the resolution."""
     head_scale: float = Field(default=1 / 9, gt=0)
-    """For `task = "pictures"` alone: what the head's output is multiplied by (airbench94, arXiv:2404.00498)."""
+    """For `task = "pictures"` alone: what the head's output is multiplied by (airbench94,
+    arXiv:2404.00498)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Before the head."""
 
