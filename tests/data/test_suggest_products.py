@@ -206,3 +206,20 @@ def test_pictures_and_titles_without_a_label_learn_from_each_other(tmp_path: Pat
     weighted = load_run(table.with_suffix(".toml"))
     assert isinstance(weighted, ProductsConfig)
     assert weighted.shared.pairs == "price"
+
+
+def test_a_description_that_a_small_shop_repeats_is_no_level_of_a_path(tmp_path: Path) -> None:
+    table = shop_table(tmp_path)
+    with table.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    texts = {kind: f"Our {kind} for every season, made to last." for kind in KINDS}
+    for row in rows:
+        row["Description"] = texts[row["Type"]]
+        del row["Blurb"]
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    config = written(table)
+    assert config.data.columns.description == "Description"
+    assert "Description" not in config.data.columns.labels.values()

@@ -18,6 +18,8 @@ TARGETS = (
 )
 _CODES = ("id", "code", "number", "no", "nr")
 """What may follow a target's name where its values are numbers."""
+_SENTENCE = 4
+"""Words a cell from which its text is more than a class's name, on average."""
 _NEARLY_UNIQUE = 0.9
 """Least share of different values in a column that is taken for the id by its name."""
 MOST_CLASSES = 200
@@ -83,7 +85,13 @@ def guess_title(columns: list[ColumnSummary], reasons: dict[str, str]) -> str | 
 def guess_description(columns: list[ColumnSummary], reasons: dict[str, str]) -> str | None:
     """The column with a description's name, else the one of the longest texts."""
     texts = [column for column in columns if column.kind in ("text", "list") and not column.holds_lists]
-    named = by_name(texts, DESCRIPTIONS)
+    # A small shop repeats its texts, which makes them look like classes.
+    repeated = [
+        column
+        for column in columns
+        if column.kind == "category" and column.words >= _SENTENCE * column.filled
+    ]
+    named = by_name([*texts, *repeated], DESCRIPTIONS)
     long = [column for column in texts if column.mean_characters > 60]
     best = named or max(long, key=lambda column: column.mean_characters, default=None)
     if best is None:
