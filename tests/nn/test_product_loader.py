@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from drawn import draw_catalog
 from small_products import products_config
 
 from shelfwise.data.picture_pool import EncodedPool
+from shelfwise.data.taxonomy import balanced_rows
 from shelfwise.nn.product_loader import ProductBatch, ProductData, ProductLoader
 from shelfwise.nn.ranks import Ranks
 from shelfwise.train.product_inputs import load_product_inputs
@@ -76,3 +79,14 @@ def test_all_in_order_is_the_same(forms: tuple[ProductData, ProductData]) -> Non
         assert one.partial is None
         assert torch.equal(one.products.pixels, other.products.pixels)
         assert torch.equal(one.products.owner, other.products.owner)
+
+
+def test_balanced_batches_draw_classes_alike(forms: tuple[ProductData, ProductData]) -> None:
+    """A class of one product is drawn as often as one of fifty-nine."""
+    rare = np.zeros(len(forms[0]), np.int64)
+    rare[-1] = 1
+    data = replace(forms[0], labels={"category": rare[:, None]}, hiding=None)
+    loader = ProductLoader(data, 20, seed=0, weights=balanced_rows(rare, 1.0))
+    drawn = torch.cat([batch.labels["category"] for epoch in range(40) for batch in loader.batches(epoch)])
+    assert len(drawn) == 40 * 3 * 20
+    assert float((drawn == 1).double().mean()) == pytest.approx(0.5, abs=0.05)
