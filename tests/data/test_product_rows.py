@@ -112,6 +112,13 @@ def test_fields_alone_will_do_where_they_are_read(tmp_path: Path) -> None:
     assert error.why == "the product has neither a picture nor a title, and none of the fields colour"
 
 
+def test_a_field_of_several_values_that_has_none_tells_nothing(tmp_path: Path) -> None:
+    table = draw_catalog(tmp_path, 4)
+    rewritten(table, {"p0003": dict.fromkeys(("title", "image", "colour"), "")})
+    found = load_products(config(table, columns={"multi_valued": ["colour"]}))
+    assert [error.kind for error in found.errors] == ["nothing_known"]
+
+
 def test_fashion_mnist_is_no_catalogue_of_products() -> None:
     with pytest.raises(DataError, match=r"is for task = 'pictures'; name a catalogue in data\.source"):
         load_products(config(Path("fashion-mnist")))
