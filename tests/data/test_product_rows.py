@@ -142,6 +142,14 @@ def test_families_that_the_shop_knows_are_taken_over(tmp_path: Path) -> None:
         load_products(config(table, split=split))
 
 
+def test_a_product_without_a_family_in_the_shops_file_is_one_of_its_own(tmp_path: Path) -> None:
+    table, families = draw_catalog(tmp_path, 6), tmp_path / "families.csv"
+    families.write_text("id,family\n p0000 , a \np0001,\np0002,  \np0003,a\np0004\n")
+    split = {"buckets": 3, "test": [], "validation": [], "families": str(families)}
+    rows = load_products(config(table, split=split)).parts["train"]
+    assert rows.families == ("a", "p0001", "p0002", "a", "p0004", "p0005")
+
+
 def test_a_field_that_tells_the_target_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="it would tell the answer"):
         config(tmp_path, columns={"fields": {"colour": "category"}})
