@@ -189,6 +189,12 @@ def test_times_are_read_as_utc(write: Callable[..., ReviewData]) -> None:
         time_of("yesterday", "t")
 
 
+@pytest.mark.parametrize("text", ["2024", "2024.0", "45443", "45443.5", "0", "-1", "99999999", "nan", "inf"])
+def test_years_and_days_of_spreadsheets_are_no_unix_times(text: str) -> None:
+    with pytest.raises(CellError, match="Unix seconds or milliseconds since 1973"):
+        time_of(text, "t")
+
+
 @given(st.text())
 def test_no_cell_raises_anything_but_a_cell_error(text: str) -> None:
     for function in (stars_of, yes_or_no, time_of):

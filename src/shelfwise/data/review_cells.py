@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +21,8 @@ _DAY = re.compile(r"(19|20)\d\d[01]\d[0-3]\d")
 """A date without dashes, which is no Unix time: that would be of 1970."""
 _MILLISECONDS = 1e11
 """Unix times above this are in milliseconds: as seconds it is the year 5138."""
+_OLDEST = 1e8
+"""Unix seconds of 1973: smaller numbers are years, or days as spreadsheets count them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +103,29 @@ def yes_or_no(value: Any, column: str) -> bool | None:
 
 
 def time_of(value: Any, column: str) -> datetime | None:
-    """A moment in UTC, or None for an empty cell: ISO 8601, or Unix seconds or milliseconds."""
+    """A moment in UTC, or None for an empty cell: ISO 8601, or Unix seconds or milliseconds since 1973."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
     text = text_of(value)
     if text is None:
         return None
     try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    try:
-        if math.isnan(seconds) or _DAY.fullmatch(text):
-            moment = datetime.fromisoformat(text)
-            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-        return datetime.fromtimestamp(seconds / 1000 if abs(seconds) > _MILLISECONDS else seconds, UTC)
+        seconds = _unix_seconds(text)
+        moment = datetime.fromisoformat(text) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
-        why = "expected a date such as 2024-05-31, or Unix seconds or milliseconds"
+        why = "expected a date such as 2024-05-31, or Unix seconds or milliseconds since 1973"
         raise CellError(column, text, "bad_time", why) from None
+
+
+def _unix_seconds(text: str) -> float | None:
+    """The seconds that a number says, None of any other text; ValueError where they are none of a review."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if _DAY.fullmatch(text):
+        return None
+    if not abs(number) >= _OLDEST:  # NaN too
+        raise ValueError(f"{text} is a year, or days of a spreadsheet")
+    return number / 1000 if abs(number) > _MILLISECONDS else number
