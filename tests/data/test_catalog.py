@@ -8,6 +8,8 @@ import gzip
 import io
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -402,12 +404,50 @@ def test_a_gzip_file_damaged_far_inside_ends_with_a_clear_error(tmp_path: Path) 
     assert found > 300
 
 
-def test_values_that_python_cannot_hold_cost_their_row_group(tmp_path: Path) -> None:
-    table = pa.table({"id": ["1", "2"], "added": pa.array([0, 10**15], pa.timestamp("ms"))})
+def test_a_value_that_python_cannot_hold_costs_its_own_row(tmp_path: Path) -> None:
+    table = pa.table({"id": ["1", "2", "3"], "added": pa.array([0, 10**15, None], pa.timestamp("ms"))})
     pq.write_table(table, tmp_path / "t.parquet")
     columns = ColumnMap(fields={"added": "added"})
     items = list(read_catalog(CatalogConfig(source=str(tmp_path / "t.parquet"), columns=columns)))
-    assert errors(items) == [(2, "damaged_file"), (3, "damaged_file")]
+    assert [product.id for product in products(items)] == ["1", "3"]
+    (error,) = [item for item in items if isinstance(item, RowError)]
+    assert (error.row, error.column, error.kind) == (3, "added", "unreadable_row")
+    assert str(error) == f"row 3: added '{10**15}': the value cannot be read: date value out of range"
+
+
+def test_nanoseconds_are_read_without_pandas(tmp_path: Path) -> None:
+    """In a process of its own, since this one may have given pandas to pyarrow already."""
+    moment = 1_717_156_800_000_000_001
+    table = pa.table(
+        {
+            "id": ["1"],
+            "added": pa.array([moment], pa.timestamp("ns", "UTC")),
+            "shown": pa.array([moment], pa.timestamp("ns")),
+            "at": pa.array([3_600_000_000_001], pa.time64("ns")),
+            "took": pa.array([1_500_000_001], pa.duration("ns")),
+            "all": pa.array([[moment]], pa.list_(pa.timestamp("ns"))),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    code = """if True:
+        import sys
+        from pathlib import Path
+        class Blocked:
+            def find_spec(self, name, *_):
+                if name.partition(".")[0] == "pandas":
+                    raise ModuleNotFoundError(name)
+        sys.meta_path.insert(0, Blocked())
+        from shelfwise.config import CatalogConfig, ColumnMap
+        from shelfwise.data.catalog import read_catalog
+        names = ["added", "shown", "at", "took"]
+        for more in ([], ["all"]):
+            columns = ColumnMap(fields={name: name for name in names + more})
+            (row,) = read_catalog(CatalogConfig(source=sys.argv[1], columns=columns))
+            print(getattr(row, "kind", None) or "|".join(row.fields.values()))
+    """
+    run = [sys.executable, "-c", code, str(tmp_path / "t.parquet")]
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said == ["2024-05-31 12:00:00+00:00|2024-05-31 12:00:00|01:00:00|0:00:01.500000", "unreadable_row"]
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:

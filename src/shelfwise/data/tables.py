@@ -43,6 +43,9 @@ TREE_MAP = ColumnMap(id="path", images=("path",), labels={"label": "folder"})
 _BATCH_ROWS = 128
 _JSONL_SAMPLE = 200
 
+_NO_VALUE = (pa.ArrowException, ValueError, OverflowError)
+"""What pyarrow raises of a value that has no counterpart in Python."""
+
 _BINARY = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 """What no line of column names holds."""
 
@@ -190,7 +193,7 @@ def _parquet_rows(file: Any, columns: list[str] | None) -> Iterator[RawRow]:
         rows, done = file.metadata.row_group(group).num_rows, 0
         try:
             for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=columns):
-                for cells in batch.to_pylist():
+                for cells in _cells_of(batch):
                     yield RawRow(first + done, cells)
                     done += 1
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
@@ -199,6 +202,36 @@ def _parquet_rows(file: Any, columns: list[str] | None) -> Iterator[RawRow]:
                 yield RawRow(number, BadRow("damaged_file", "row", "", why))
         first += rows
     file.close()
+
+
+def _cells_of(batch: Any) -> list[dict[str, Any] | BadRow]:
+    """The rows of a batch; one with a value that Python cannot hold, such as the year 33658, is bad alone."""
+    batch = pa.RecordBatch.from_arrays([_in_microseconds(c) for c in batch.columns], names=batch.schema.names)
+    try:
+        return list(batch.to_pylist())
+    except _NO_VALUE:
+        return [_row_of(batch, row) for row in range(batch.num_rows)]
+
+
+def _in_microseconds(column: Any) -> Any:
+    """Python's own unit, in the place of nanoseconds, for which pyarrow wants pandas."""
+    kind = column.type
+    if getattr(kind, "unit", None) != "ns":
+        return column
+    if pa.types.is_timestamp(kind):
+        return column.cast(pa.timestamp("us", kind.tz), safe=False)
+    return column.cast(pa.duration("us") if pa.types.is_duration(kind) else pa.time64("us"), safe=False)
+
+
+def _row_of(batch: Any, row: int) -> dict[str, Any] | BadRow:
+    cells = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            cells[name] = column[row].as_py()
+        except _NO_VALUE as error:
+            value = str(getattr(column[row], "value", ""))
+            return BadRow("unreadable_row", name, value, f"the value cannot be read: {error}")
+    return cells
 
 
 def _tree_rows(root: Path) -> Iterator[RawRow]:
