@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import random
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from shelfwise.config import CatalogConfig, ColumnMap
 from shelfwise.data.catalog import ReadCount, image_root_of, read_catalog, read_pictures, resolve
 from shelfwise.data.delimited import column_names
+from shelfwise.data.picture_files import files_digest
 from shelfwise.errors import DataError
 from shelfwise.schema import Product, RowError, RowWarning
 
@@ -302,6 +304,36 @@ def test_a_picture_tree_has_paths_as_ids_and_folders_as_labels(tmp_path: Path) -
     assert config.target == "label"
     assert image_root_of(config) == tmp_path
     assert len(list(read_pictures(CatalogConfig(source=str(tmp_path))))) == 4
+
+
+def test_a_picture_tree_may_have_names_of_any_bytes(tmp_path: Path) -> None:
+    """Signs that join values in a cell, blanks, brackets, Latin-1, and what looks like the escape of that."""
+    names = [
+        b"x|y.png",
+        b" a .png",
+        b"[a, b].png",
+        b"caf\xe9.png",
+        b"caf\xe8.png",
+        rb"caf\xe7.png",
+        "ä.png".encode(),
+    ]
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    for place, name in enumerate(names):
+        (folder / os.fsdecode(name)).write_bytes(png(seed=place))
+    config = resolve(str(tmp_path))
+    read = list(read_pictures(config))
+    assert [type(row).__name__ for row in read] == ["PicturedProduct"] * len(names)
+    assert {row.product.id for row in read} == {
+        *(rf"caf\xe9/{name}" for name in ("x|y.png", " a .png", "[a, b].png", "ä.png")),
+        *(rf"caf\xe9/caf{byte}.png" for byte in (r"\x5cxe7", r"\xe8", r"\xe9")),
+    }
+    assert {row.product.labels["label"] for row in read} == {r"caf\xe9"}
+    assert json.dumps([row.product.model_dump(mode="json") for row in read])
+    assert len({row.picture.digest for row in read}) == len(names)
+    digest = files_digest(config)
+    (folder / os.fsdecode(names[3])).write_bytes(png(seed=len(names)) + b"more")
+    assert files_digest(config) != digest
 
 
 def test_a_folder_that_cannot_be_listed_is_not_passed_over(

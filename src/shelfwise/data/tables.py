@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from shelfwise.config import CatalogConfig, ColumnMap
 from shelfwise.data.delimited import Record, column_names, find_delimiter, read_records
+from shelfwise.data.file_names import printable
 from shelfwise.data.lines import Lines
 from shelfwise.data.pictures import SUFFIXES
 from shelfwise.errors import DataError
@@ -243,9 +244,9 @@ def _tree_rows(root: Path) -> Iterator[RawRow]:
             if name.startswith(".") or not name.lower().endswith(SUFFIXES):
                 continue
             number += 1
-            path = Path(folder, name).relative_to(root)
+            path = PurePosixPath(printable(Path(folder, name).relative_to(root).as_posix()))
             label = path.parent.name if path.parent.parts else None
-            yield RawRow(number, {"path": path.as_posix(), "folder": label})
+            yield RawRow(number, {"path": path, "folder": label})
 
 
 def _refuse_folder(error: OSError) -> None:
