@@ -173,8 +173,23 @@ def test_mixed_encodings_are_repaired_and_counted(read: Callable[..., list[objec
 
 def test_an_encoding_can_be_given_and_is_checked(read: Callable[..., list[object]]) -> None:
     assert products(read("id,title\n1,日本\n".encode("shift_jis"), encoding="shift_jis"))[0].title == "日本"
-    with pytest.raises(DataError, match="'klingon' is not known"):
-        read("id,title\n", encoding="klingon")
+    for wrong in ("klingon", "hex", "undefined", "a\0b"):
+        with pytest.raises(DataError, match="is not known"):
+            read("id,title\n", encoding=wrong)
+
+
+@pytest.mark.parametrize("name", ["utf16", "UTF-16", "utf_16_le", "U16", "utf32", "UTF-32-BE"])
+def test_wide_encodings_are_known_by_any_name(read: Callable[..., list[object]], name: str) -> None:
+    items = read("id,title\n1,Chloé 日本\n2,plain\n".encode(name), encoding=name)
+    assert [product.title for product in products(items)] == ["Chloé 日本", "plain"]
+
+
+@pytest.mark.parametrize("name", ["utf-8", "UTF-8", "utf8", "U8", "cp1252", "CP1252", "windows-1252"])
+def test_stray_bytes_are_repaired_by_whatever_name(read: Callable[..., list[object]], name: str) -> None:
+    stray = "cp1252" if "8" in name[:5] else "utf-8"
+    items = read("id,title\n1,Zoë\n".encode(name) + "2,Chloé\n".encode(stray), encoding=name)
+    assert [product.title for product in products(items)] == ["Zoë", "Chloé"]
+    assert warned(items) == [(3, "mixed_encoding")]
 
 
 def test_html_is_stripped_and_counted_by_column(read: Callable[..., list[object]]) -> None:
