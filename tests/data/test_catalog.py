@@ -428,6 +428,20 @@ def test_bad_lines_of_jsonl_are_named_by_line(read: Callable[..., list[object]])
     assert errors(items) == [(2, "not_an_object"), (3, "not_json"), (5, "not_json")]
 
 
+def test_a_key_that_few_lines_have_is_a_column(read: Callable[..., list[object]]) -> None:
+    lines = [json.dumps({"id": i}) for i in range(300)]
+    lines[210] = json.dumps({"id": "late", "title": "Hat", "other": 1})
+    found = products(read("\n".join(lines), "t.jsonl"))
+    assert len(found) == 300
+    assert [(product.id, product.title) for product in found if product.title] == [("late", "Hat")]
+    with pytest.raises(DataError, match=r"no column 'titel' \(did you mean 'title'\?\)"):
+        read(
+            "\n".join([*lines, '{"title": 1}']),
+            "t.jsonl",
+            columns=ColumnMap(id="id", title="titel", description="title"),
+        )
+
+
 def test_odd_json_values_become_text(read: Callable[..., list[object]]) -> None:
     items = read(
         '{"id": ["x", null, "y"], "title": {"en": "Hat"}}\n{"id": "\\ud800", "title": NaN}\n', "t.jsonl"

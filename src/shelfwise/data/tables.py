@@ -95,7 +95,10 @@ def format_of(path: Path) -> str:
 
 
 def open_table(config: CatalogConfig, columns: tuple[str, ...] | None = None) -> Table:
-    """The table at `config.source`; `columns` are all that is needed of a Parquet file (None: all).
+    """The table at `config.source`; `columns` are all that is needed of it (None: all).
+
+    Of a Parquet file no others are read, and in JSONL, where every line may have its own, they are looked for
+    in the whole file: what no line has is no column of the table, what one line has is.
 
     Raises DataError where the file as a whole cannot be read: missing, empty, not of its format."""
     path = Path(config.source)
@@ -106,7 +109,7 @@ def open_table(config: CatalogConfig, columns: tuple[str, ...] | None = None) ->
         if form == "parquet":
             return _open_parquet(path, columns)
         if form == "jsonl":
-            return _open_jsonl(path, config)
+            return _open_jsonl(path, config, columns or ())
         return _open_csv(path, config)
     except OSError as error:
         raise DataError(f"catalogue '{path}' cannot be read: {error}") from None
@@ -145,8 +148,8 @@ def _csv_rows(records: Iterator[Record], columns: tuple[str, ...], delimiter: st
         yield RawRow(record.number, cells, warnings)
 
 
-def _open_jsonl(path: Path, config: CatalogConfig) -> Table:
-    """Columns are the keys of the first lines, since every line may have its own."""
+def _open_jsonl(path: Path, config: CatalogConfig, wanted: tuple[str, ...]) -> Table:
+    """Columns are the keys of the first lines, and those of `wanted` that a later line has."""
     rows = _jsonl_rows(path, config)
     sample = []
     for row in rows:
@@ -159,7 +162,19 @@ def _open_jsonl(path: Path, config: CatalogConfig) -> Table:
     for row in sample:
         if isinstance(row.cells, dict):
             keys.update(dict.fromkeys(row.cells))
-    return Table(tuple(keys), chain(sample, rows), "jsonl")
+    late = _keys_in(_jsonl_rows(path, config), set(wanted) - set(keys))
+    return Table(
+        (*keys, *(name for name in dict.fromkeys(wanted) if name in late)), chain(sample, rows), "jsonl"
+    )
+
+
+def _keys_in(rows: Iterator[RawRow], wanted: set[str]) -> set[str]:
+    """Which of the keys any row has; no row is read where none is asked for, or after the last is found."""
+    found: set[str] = set()
+    while found != wanted and (row := next(rows, None)) is not None:
+        if isinstance(row.cells, dict):
+            found |= wanted & row.cells.keys()
+    return found
 
 
 def _jsonl_rows(path: Path, config: CatalogConfig) -> Iterator[RawRow]:
