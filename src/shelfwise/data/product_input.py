@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 from numpy import ndarray
 
 from shelfwise.config import Section, TableConfig, TitleTowerConfig
@@ -24,6 +24,8 @@ from shelfwise.schema import FieldValue
 
 GRAMS = (3, 4, 5)
 """Lengths of character n-grams."""
+ABSURD = 1e9
+"""Distance from the median, in widths of the middle half, that no measure of a product has."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,18 @@ def field_scales(rows: ProductRows) -> dict[str, FieldScale]:
         found_numbers = (number_of(value) for value in values)
         numbers = np.array([v for v in found_numbers if v is not None and math.isfinite(v)])
         if len(numbers):
-            found[name] = FieldScale(mean=float(numbers.mean()), std=float(numbers.std()) or 1.0)
+            found[name] = scale_of(numbers)
     return found
+
+
+def scale_of(numbers: Float64[ndarray, "N"]) -> FieldScale:
+    """Mean and deviation, without what lies absurdly far from the rest: one code such as 123e45 is read as a
+    number, and would make all others the same."""
+    low, middle, high = np.percentile(numbers, [25, 50, 75], method="lower")
+    with np.errstate(over="ignore"):
+        if high > low:
+            numbers = numbers[np.abs(numbers - middle) <= ABSURD * (high - low)]
+    return FieldScale(mean=float(numbers.mean()), std=float(numbers.std()) or 1.0)
 
 
 def number_of(value: FieldValue) -> float | None:
