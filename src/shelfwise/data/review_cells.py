@@ -155,8 +155,8 @@ def _day_and_time(text: str) -> datetime:
         if day != month and max(day, month) <= _MONTHS:
             raise ValueError(f"either of the first two numbers of {text} may be the month")
         day, month = max(day, month), min(day, month)
-    clock = (int(found[name] or 0) for name in ("hour", "minute", "second"))
-    return datetime(int(found["year"]), month, day, *clock)
+    hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
+    return datetime(int(found["year"]), month, day, hour, minute, second)
 
 
 def _unix_seconds(text: str) -> float | None:
