@@ -13,13 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from shelfwise.config import PreprocessConfig
-from shelfwise.data.decoding import PictureFiles, decode_batches, pack_parquet
+from shelfwise.data.decoding import decode_batches
 from shelfwise.data.preprocess import Preprocessor
 from shelfwise.errors import DataError
 
@@ -84,11 +82,11 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from shelfwise.config import PreprocessConfig
-from shelfwise.data.decoding import PictureFiles, decode_batches
+from shelfwise.data.decoding import decode_batches
 from shelfwise.data.preprocess import Preprocessor
 
 if __name__ == "__main__":
-    files = PictureFiles((Path(sys.argv[1]),))
+    files = (Path(sys.argv[1]),)
     preprocessor = Preprocessor(PreprocessConfig(height=200, width=200, channels=3, fit="stretch"))
     plan = [np.zeros(4, np.int64)] * 40
     batches = decode_batches(files, plan, preprocessor, workers=2)
@@ -121,34 +119,11 @@ def test_no_batches_and_empty_batches_are_no_work(logged: Logged) -> None:
         assert batch.pixels.shape == (0, 200, 200, 3)
 
 
-def test_parquet_pictures_are_packed_as_they_are(tmp_path: Path) -> None:
-    values = [b"one", None, b"", b"four" * 1000]
-    pq.write_table(pa.table({"image": values, "n": range(4)}), tmp_path / "a.parquet", row_group_size=2)
-    packed = pack_parquet(tmp_path / "a.parquet", "image", tmp_path / "a.bin")
-    assert [packed[i] for i in range(len(packed))] == [b"one", b"", b"", b"four" * 1000]
-    with pytest.raises(DataError, match="no column 'picture'"):
-        pack_parquet(tmp_path / "a.parquet", "picture", tmp_path / "b.bin")
-    with pytest.raises(DataError, match="holds no picture bytes"):
-        pack_parquet(tmp_path / "a.parquet", "n", tmp_path / "b.bin")
-    (tmp_path / "bad.parquet").write_text("no table")
-    for name in ("bad.parquet", "missing.parquet"):
-        with pytest.raises(DataError, match="cannot be read as Parquet"):
-            pack_parquet(tmp_path / name, "image", tmp_path / "b.bin")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.bin", "a.parquet", "bad.parquet"]
-
-
-def test_parquet_pictures_may_be_structs_of_bytes(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"image": [{"bytes": b"abc", "path": "x.jpg"}]}), tmp_path / "a.parquet")
-    assert pack_parquet(tmp_path / "a.parquet", "image", tmp_path / "a.bin")[0] == b"abc"
-
-
-def test_packed_pictures_decode_as_files_do(tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_used_is_named_and_the_others_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     Image.effect_mandelbrot((64, 48), (-3, -2.5, 2, 2.5), 50).convert("RGB").save(path)
-    pq.write_table(pa.table({"image": [b"no picture", path.read_bytes()]}), tmp_path / "a.parquet")
-    packed = pack_parquet(tmp_path / "a.parquet", "image", tmp_path / "a.bin")
-    (one,) = decode_batches(packed, [np.arange(2)], PREPROCESSOR, workers=0)
-    (other,) = decode_batches(PictureFiles((path,)), [np.arange(1)], PREPROCESSOR, workers=0)
+    (one,) = decode_batches((b"no picture", path.read_bytes()), [np.arange(2)], PREPROCESSOR, workers=0)
+    (other,) = decode_batches((path,), [np.arange(1)], PREPROCESSOR, workers=0)
     assert (one.pixels == other.pixels).all()
     assert one.kept.tolist() == [1]
     assert [(bad.row, bad.kind, bad.value) for bad in one.bad] == [(0, "not_a_picture", "10 bytes")]

@@ -245,6 +245,12 @@ def test_real_files_are_understood(tmp_path: Path, name: str, target: str, title
     assert count.failed == 0
 
 
+def test_lines_of_nothing_are_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text("{}\n{}\n")
+    with pytest.raises(DataError, match="has no columns"):
+        suggest_catalog(tmp_path / "t.jsonl")
+
+
 def test_a_few_repeated_ids_do_not_make_another_column_the_id(tmp_path: Path) -> None:
     table = draw_catalog(tmp_path, 20)
     with table.open("a", encoding="utf-8") as file:

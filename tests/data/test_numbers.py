@@ -63,7 +63,7 @@ def test_a_number_is_read_however_it_is_written(text: str, number: float) -> Non
             "1.234.50",
         ),
         *("1 23", "12 345 67", "1,234 567", "39,90 €", "$5", "5%", "1.2.2024", "2024-01-31", "nan", "inf"),
-        *("1_000", "٣", "0x10"),
+        *("1_000", "٣", "0x10", "12e400", "-1,5e999", "9" * 400, "1." + ".".join(["234"] * 120) + ",5"),
     ],
 )
 def test_other_texts_are_no_numbers(text: str) -> None:

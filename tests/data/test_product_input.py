@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shelfwise.config import TableConfig, TitleTowerConfig
-from shelfwise.data.product_input import FieldScale, table_input, text_input, words_and_pieces
+from shelfwise.data.product_input import FieldScale, scale_of, table_input, text_input, words_and_pieces
 
 CONFIG = TitleTowerConfig(buckets=512, words=4, pieces=20)
 
@@ -60,3 +60,16 @@ def test_a_number_is_the_same_as_a_number_and_as_text_of_any_form() -> None:
     assert np.allclose(numbers[:, 0], [0.65, 0.65, 0.65, 0])
     assert len({*values[:3, 0].tolist()}) == 1
     assert values[3, 0] not in (0, values[0, 0])
+
+
+def test_one_code_that_reads_as_a_number_does_not_set_the_scale() -> None:
+    prices = np.array([10.0, 12.0, 14.0, 30.0, 500.0])
+    plain = FieldScale(mean=float(prices.mean()), std=float(prices.std()))
+    assert scale_of(prices) == plain
+    assert scale_of(np.append(prices, [123e45, -1e308])) == plain
+
+
+@given(st.lists(st.floats(-1e6, 1e6).map(lambda number: round(number, 2)), min_size=1))
+def test_the_scale_is_mean_and_deviation_of_ordinary_numbers(values: list[float]) -> None:
+    numbers = np.array(values)
+    assert scale_of(numbers) == FieldScale(mean=float(numbers.mean()), std=float(numbers.std()) or 1.0)

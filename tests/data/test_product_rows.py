@@ -112,6 +112,13 @@ def test_fields_alone_will_do_where_they_are_read(tmp_path: Path) -> None:
     assert error.why == "the product has neither a picture nor a title, and none of the fields colour"
 
 
+def test_a_field_of_several_values_that_has_none_tells_nothing(tmp_path: Path) -> None:
+    table = draw_catalog(tmp_path, 4)
+    rewritten(table, {"p0003": dict.fromkeys(("title", "image", "colour"), "")})
+    found = load_products(config(table, columns={"multi_valued": ["colour"]}))
+    assert [error.kind for error in found.errors] == ["nothing_known"]
+
+
 def test_fashion_mnist_is_no_catalogue_of_products() -> None:
     with pytest.raises(DataError, match=r"is for task = 'pictures'; name a catalogue in data\.source"):
         load_products(config(Path("fashion-mnist")))
@@ -133,6 +140,14 @@ def test_families_that_the_shop_knows_are_taken_over(tmp_path: Path) -> None:
     families.write_text("id,group\np0000,a\n")
     with pytest.raises(DataError, match="has no column 'family'; expected a CSV of id and family"):
         load_products(config(table, split=split))
+
+
+def test_a_product_without_a_family_in_the_shops_file_is_one_of_its_own(tmp_path: Path) -> None:
+    table, families = draw_catalog(tmp_path, 6), tmp_path / "families.csv"
+    families.write_text("id,family\n p0000 , a \np0001,\np0002,  \np0003,a\np0004\n")
+    split = {"buckets": 3, "test": [], "validation": [], "families": str(families)}
+    rows = load_products(config(table, split=split)).parts["train"]
+    assert rows.families == ("a", "p0001", "p0002", "a", "p0004", "p0005")
 
 
 def test_a_field_that_tells_the_target_is_refused(tmp_path: Path) -> None:

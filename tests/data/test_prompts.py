@@ -75,6 +75,12 @@ def test_a_name_that_two_classes_share_is_told_apart_by_the_one_above() -> None:
     assert asked.texts == (("Belt (Men)",), ("Belt (Women)",), ("Skirt",))
 
 
+def test_a_name_that_the_one_above_shares_too_is_told_apart_further_up() -> None:
+    paths = (("Men", "Shoes", "Other"), ("Women", "Shoes", "Other"), ("Women", "Bags", "Other"))
+    asked = target_prompts("category", paths, {"default": ("{}",)})
+    assert asked.classes == ("Other (Shoes, Men)", "Other (Shoes, Women)", "Other (Bags)")
+
+
 def test_templates_of_ones_own_replace_ours(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text('category = ["ein Foto von {}"]')

@@ -189,6 +189,45 @@ def test_times_are_read_as_utc(write: Callable[..., ReviewData]) -> None:
         time_of("yesterday", "t")
 
 
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("31.05.2024", 31),
+        ("5.5.2024", 5),
+        ("31/05/2024", 31),
+        ("5/31/2024", 31),
+        ("05/05/2024", 5),
+        ("31.05.2024 9:30", 31),
+        ("31/5/2024, 09:30:00", 31),
+    ],
+)
+def test_days_are_read_as_people_write_them(written: str, day: int) -> None:
+    clock = (9, 30) if ":" in written else (0, 0)
+    assert time_of(written, "t") == datetime(2024, 5, day, *clock, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["05/06/2024", "05.31.2024", "31/31/2024", "30.02.2024", "31.05/2024"])
+def test_days_that_are_none_or_could_be_two_are_refused(text: str) -> None:
+    with pytest.raises(CellError, match=r"expected a date such as 2024-05-31 or 31\.05\.2024"):
+        time_of(text, "t")
+
+
+def test_a_time_that_cannot_be_read_costs_no_review(write: Callable[..., ReviewData]) -> None:
+    csv = (
+        "id,product,title,text,stars,liked,day\na,p,,It fits me well.,5,1,05/06/2024\nb,p,,It is soft.,5,1,\n"
+    )
+    reviews, errors, warnings, _ = read(write(csv, id="id", time="day"))
+    assert [(review.id, review.time) for review in reviews] == [("a", None), ("b", None)]
+    assert not errors
+    assert [(w.row, w.column, w.kind, w.id) for w in warnings] == [(2, "day", "bad_time", "a")]
+
+
+@pytest.mark.parametrize("text", ["2024", "2024.0", "45443", "45443.5", "0", "-1", "99999999", "nan", "inf"])
+def test_years_and_days_of_spreadsheets_are_no_unix_times(text: str) -> None:
+    with pytest.raises(CellError, match="Unix seconds or milliseconds since 1973"):
+        time_of(text, "t")
+
+
 @given(st.text())
 def test_no_cell_raises_anything_but_a_cell_error(text: str) -> None:
     for function in (stars_of, yes_or_no, time_of):

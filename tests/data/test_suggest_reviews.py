@@ -178,6 +178,23 @@ def test_a_few_bad_cells_are_bad_rows_and_not_another_kind_of_column(tmp_path: P
     )
 
 
+@pytest.mark.parametrize("form", ["{day:02}.05.2024", "2024-05-{day:02}", "20/{day:02}/2024"])
+def test_days_that_can_be_read_are_the_time(tmp_path: Path, form: str) -> None:
+    rows = [amazon_2023(row) for row in range(60)]
+    for row, one in enumerate(rows):
+        one["timestamp"] = form.format(day=row % 12 + 1)
+    path = jsonl(tmp_path / "reviews.jsonl", rows)
+    assert roles(path)["time"] == "timestamp"
+    assert first(suggest_reviews(path).data).time is not None
+
+
+def test_days_that_may_be_months_are_no_time_and_this_is_said(tmp_path: Path) -> None:
+    rows = [amazon_2023(row) | {"timestamp": f"{row % 28 + 1:02}/05/2024"} for row in range(60)]
+    path = jsonl(tmp_path / "reviews.jsonl", rows)
+    assert "time" not in roles(path)
+    assert "days and months of 'timestamp' cannot be told apart" in suggest_reviews(path).notes[-1]
+
+
 def test_points_out_of_ten_are_no_stars(tmp_path: Path) -> None:
     rows = [amazon_2023(row) | {"rating": row % 10 + 1} for row in range(100)]
     assert "rating" not in roles(jsonl(tmp_path / "reviews.jsonl", rows))

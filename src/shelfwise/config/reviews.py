@@ -27,7 +27,7 @@ class ReviewColumns(Section):
     recommended: str | None = None
     """Column that says whether the buyer recommends the product (1/0, yes/no, true/false)."""
     time: str | None = None
-    """Column of the date: ISO 8601, or Unix seconds or milliseconds."""
+    """Column of the date: ISO 8601, Unix seconds or milliseconds, or a day such as `31.05.2024`."""
     constructed: str | None = None
     """Column that says whether a generator wrote the review (1/0, yes/no, true/false)."""
     fields: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The cells of one row to one Product, by the column map; cells may be text, numbers, lists or bytes."""
+"""The cells of one row to one Product, by the column map; cells may be text, numbers, lists, bytes, paths."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from shelfwise.config import ColumnMap
@@ -191,9 +192,11 @@ def pictures_of_row(cells: dict[str, Any], columns: ColumnMap) -> tuple[Picture,
 
 def _of_cell(value: Any, separator: str) -> list[Picture]:
     """The pictures of one cell: bytes, a path or several, `{bytes, path}` as Hugging Face has it, a list,
-    also one written out as text."""
+    also one written out as text. The path of a picture tree is one, whatever signs it holds."""
     if value is None:
         return []
+    if isinstance(value, PurePath):
+        return [Picture(path=str(value))]
     if isinstance(value, bytes):
         return [Picture(data=value)]
     if isinstance(value, list | tuple):

@@ -36,7 +36,7 @@ def load_catalog(config: Config) -> CatalogParts:
     """Every row with a usable picture, as `config` prepares and splits them.
 
     Classes are the target's values, sorted; a row without one has label -1. Memory: the prepared pixels,
-    H * W * C bytes a row."""
+    H * W * C bytes a row, and twice that while they are stacked, and while they are dealt to the parts."""
     preprocessor = Preprocessor(config.preprocess, max_pixels=config.data.max_pixels)
     pixels: list[UInt8[ndarray, "H W C"]] = []
     with Reading(config, preprocessor) as reading:

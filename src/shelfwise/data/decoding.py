@@ -1,7 +1,7 @@
 """Encoded pictures to batches of pixels in worker processes, in order, with bounded memory.
 
-A source is a sequence of encoded pictures (bytes or paths) that can be pickled: `PictureFiles` for files,
-`PackedPictures` for the bytes of a Parquet column.
+A source is a sequence of encoded pictures, bytes or paths, that can be pickled: a tuple of paths, or
+`streamed.EncodedPictures`.
 
 M: pictures of a batch that could be decoded; H, W, C: height, width, channels.
 """
@@ -9,7 +9,6 @@ M: pictures of a batch that could be decoded; H, W, C: height, width, channels.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import pyarrow.parquet as pq
 from jaxtyping import Int64, UInt8
 from numpy import ndarray
 
@@ -36,64 +34,8 @@ class PictureSource(Protocol):
     def __len__(self) -> int:
         """How many there are."""
 
-    def __getitem__(self, row: int) -> bytes | Path:
+    def __getitem__(self, row: int, /) -> bytes | Path:
         """The encoded picture, or where it is."""
-
-
-@dataclass(frozen=True)
-class PictureFiles:
-    """Pictures in files, one path each."""
-
-    paths: tuple[Path, ...]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, row: int) -> Path:
-        return self.paths[row]
-
-
-@dataclass(frozen=True, eq=False)
-class PackedPictures:
-    """Pictures end to end in one file, so that any of them is one short read away."""
-
-    path: Path
-    ends: Int64[ndarray, "N"]
-    """Where in the file each picture ends, in bytes."""
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def __getitem__(self, row: int) -> bytes:
-        start = int(self.ends[row - 1]) if row else 0
-        with self.path.open("rb") as file:
-            file.seek(start)
-            return file.read(int(self.ends[row]) - start)
-
-
-def pack_parquet(path: Path, column: str, into: Path) -> PackedPictures:
-    """The picture bytes of a Parquet column, copied once to the file `into`; memory is one row group's part.
-
-    Shuffled reading from Parquet itself would decode a whole row group for each picture. A missing value
-    becomes an empty picture, which is a row error when it is read. DataError for an unfit file or column."""
-    temporary = into.with_name(f".{into.name}.{os.getpid()}")
-    lengths: list[int] = []
-    try:
-        with pq.ParquetFile(path) as file, temporary.open("wb") as packed:
-            if column not in file.schema_arrow.names:
-                raise DataError(f"'{path}' has no column '{column}'; it has {file.schema_arrow.names}")
-            for batch in file.iter_batches(batch_size=256, columns=[column]):
-                for value in batch.column(0).to_pylist():
-                    data = value.get("bytes") if isinstance(value, dict) else value
-                    if not isinstance(data, bytes | None):
-                        raise DataError(f"column '{column}' of '{path}' holds no picture bytes")
-                    lengths.append(packed.write(data or b""))
-        temporary.replace(into)
-    except (OSError, ValueError) as error:  # pyarrow's errors are children of both
-        raise DataError(f"'{path}' cannot be read as Parquet: {error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-    return PackedPictures(into, np.cumsum(lengths, dtype=np.int64))
 
 
 @dataclass(frozen=True)

@@ -137,17 +137,19 @@ def assign_families(
 def families_of(prints: Fingerprints, config: SplitConfig) -> list[str]:
     """The family of each product: as `split.families` says, else by `assign_families`.
 
-    A product that the file lacks is a family of its own. DataError where the file cannot be read."""
+    A product that the file lacks, or gives no family, is one of its own. DataError where the file cannot be
+    read."""
     if config.families is None:
         return assign_families(prints, config)
     path = config.families
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            known = {row["id"]: row["family"] for row in csv.DictReader(file)}
+            # A row that is cut short has None where a cell should be.
+            known = {(row["id"] or "").strip(): (row["family"] or "").strip() for row in csv.DictReader(file)}
     except (OSError, KeyError, csv.Error, UnicodeDecodeError) as error:
         why = f"it has no column {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"families '{path}' cannot be read: {why}; expected a CSV of id and family") from None
-    return [known.get(name, name) for name in prints.ids]
+    return [known.get(name) or name for name in prints.ids]
 
 
 def _equal(values: Iterable[Hashable], rows: Iterable[int]) -> list[tuple[int, int]]:

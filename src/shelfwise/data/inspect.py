@@ -39,7 +39,7 @@ class Inspection:
 def inspect_file(path: Path, *, sample: int = SAMPLE_ROWS, first: int = 40) -> Inspection:
     """Look at the first `sample` rows of a table or a picture tree, and keep the `first` ones.
 
-    Raises DataError where the file cannot be read at all or has no rows."""
+    Raises DataError where the file cannot be read at all, or has no rows or no columns."""
     table = open_table(CatalogConfig(source=str(path)))
     summaries = {name: ColumnSummary(name) for name in table.columns}
     rows = bad = 0
@@ -55,6 +55,8 @@ def inspect_file(path: Path, *, sample: int = SAMPLE_ROWS, first: int = 40) -> I
             summary.add(raw.cells.get(summary.name))
     if rows == bad:
         raise DataError(f"'{path}' has no rows that can be read")
+    if not summaries:
+        raise DataError(f"'{path}' has no columns: its rows hold nothing")
     for summary in summaries.values():
         summary.separator = separator_of(summary)
         summary.kind = kind_of(summary)

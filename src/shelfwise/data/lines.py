@@ -31,14 +31,10 @@ class Lines:
 
     def __init__(self, path: Path, encoding: str | None = None) -> None:
         self.path = path
-        self.encoding = encoding or self._detected()
-        try:
-            codecs.lookup(self.encoding)
-        except LookupError:
-            raise DataError(f"encoding '{encoding}' is not known; try utf-8, cp1252 or utf-16") from None
+        self.encoding = named(encoding) if encoding else self._detected()
 
     def __iter__(self) -> Iterator[Line]:
-        wide = self.encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
+        wide = self.encoding.startswith(("utf-16", "utf-32"))
         with self._open() as binary:
             # latin-1 keeps every byte as one character, so a line's bytes can be had back
             file = io.TextIOWrapper(
@@ -72,3 +68,12 @@ class Lines:
         if self.path.suffix.lower() == ".gz":
             return gzip.open(self.path)
         return self.path.open("rb")
+
+
+def named(encoding: str) -> str:
+    """An encoding by Python's own name for it: `utf-8` for UTF8; DataError where it is none of text."""
+    try:
+        "".encode(encoding)  # an encoding of bytes, such as hex, is none of text
+        return codecs.lookup(encoding).name
+    except (LookupError, ValueError):
+        raise DataError(f"encoding '{encoding}' is not known; try utf-8, cp1252 or utf-16") from None

@@ -5,6 +5,7 @@ Inspection, models and filters read by this one function: what is called a numbe
 
 from __future__ import annotations
 
+import math
 import re
 
 _EXPONENT = r"(?:e[-+]?\d+)?"
@@ -25,19 +26,25 @@ def number_in(text: str) -> float | None:
     """The number that a text is, with a decimal point or comma, and thousands in groups; else None.
 
     `1,234` is None: it is 1234 in one shop and 1.234 in another. A point alone is always a decimal one, as
-    programs write it: `1.234` is 1.234. A text with a currency or a unit is no number."""
+    programs write it: `1.234` is 1.234. A text with a currency or a unit is no number, nor is one that no
+    float can hold, such as the code `12e400`."""
     text = text.strip().replace("\u2212", "-")
     if text[:1] not in _FIRST:  # soon done with words, of which there are most
         return None
     if _PLAIN.fullmatch(text):
-        return float(text)
+        return _finite(text)
     if _EITHER.fullmatch(text):
         return None
     if _DECIMAL_COMMA.fullmatch(text):
-        return float(text.replace(",", "."))
+        return _finite(text.replace(",", "."))
     if found := _GROUPED.fullmatch(text):
-        return float(f"{_NO_DIGITS.sub('', found[1])}.{found[3] or 0}")
+        return _finite(f"{_NO_DIGITS.sub('', found[1])}.{found[3] or 0}")
     return None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def could_be_two(text: str) -> bool:

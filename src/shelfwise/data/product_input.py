@@ -6,24 +6,26 @@ B products, P pictures of all of them, L words, S pieces, F table fields; ids of
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Float64, Int64, UInt8
 from numpy import ndarray
 
 from shelfwise.config import Section, TableConfig, TitleTowerConfig
 from shelfwise.data.class_words import WORD
 from shelfwise.data.numbers import number_in
 from shelfwise.data.product_rows import ProductRows
-from shelfwise.data.review_tokens import TextReader
+from shelfwise.data.review_tokens import TextReader, padded
+from shelfwise.data.tokens import hashed
 from shelfwise.schema import FieldValue
 
 GRAMS = (3, 4, 5)
 """Lengths of character n-grams."""
+ABSURD = 1e9
+"""Distance from the median, in widths of the middle half, that no measure of a product has."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,8 @@ def words_and_pieces(text: str, config: TitleTowerConfig) -> tuple[list[int], li
     marked = (f"<{word}>" for word in words)
     grams = (f"c:{word[i : i + n]}" for word in marked for n in GRAMS for i in range(len(word) - n + 1))
     return (
-        [_hashed(f"w:{word}", config.buckets) for word in words[: config.words]],
-        [_hashed(piece, config.buckets) for piece in islice(chain(pairs, grams), config.pieces)],
+        [hashed(f"w:{word}", config.buckets) for word in words[: config.words]],
+        [hashed(piece, config.buckets) for piece in islice(chain(pairs, grams), config.pieces)],
     )
 
 
@@ -87,9 +89,9 @@ def text_input(
         if reader is None:
             raise ValueError("a pretrained title tower reads by its tokenizer; none was given")
         ids = [[token + 1 for token in tokens] for tokens in reader.first(texts)]
-        return _padded(ids), np.zeros((len(texts), 1), np.int64)
+        return padded(ids), np.zeros((len(texts), 1), np.int64)
     found = [words_and_pieces(text, config) for text in texts]
-    return _padded([words for words, _ in found]), _padded([pieces for _, pieces in found])
+    return padded([words for words, _ in found]), padded([pieces for _, pieces in found])
 
 
 def table_input(
@@ -106,11 +108,11 @@ def table_input(
             number = number_of(value)
             if number is not None:
                 if math.isfinite(number):
-                    values[row, place] = _hashed(f"{name}#", config.buckets)
+                    values[row, place] = hashed(f"{name}#", config.buckets)
                     numbers[row, place] = np.clip((number - scale.mean) / scale.std, -10, 10)
                 continue
             said = "|".join(sorted(value)) if isinstance(value, tuple) else str(value)
-            values[row, place] = _hashed(f"{name}={said.casefold()}", config.buckets)
+            values[row, place] = hashed(f"{name}={said.casefold()}", config.buckets)
     return values, numbers
 
 
@@ -137,8 +139,18 @@ def field_scales(rows: ProductRows) -> dict[str, FieldScale]:
         found_numbers = (number_of(value) for value in values)
         numbers = np.array([v for v in found_numbers if v is not None and math.isfinite(v)])
         if len(numbers):
-            found[name] = FieldScale(mean=float(numbers.mean()), std=float(numbers.std()) or 1.0)
+            found[name] = scale_of(numbers)
     return found
+
+
+def scale_of(numbers: Float64[ndarray, "N"]) -> FieldScale:
+    """Mean and deviation, without what lies absurdly far from the rest: one code such as 123e45 is read as a
+    number, and would make all others the same."""
+    low, middle, high = np.percentile(numbers, [25, 50, 75], method="lower")
+    with np.errstate(over="ignore"):
+        if high > low:
+            numbers = numbers[np.abs(numbers - middle) <= ABSURD * (high - low)]
+    return FieldScale(mean=float(numbers.mean()), std=float(numbers.std()) or 1.0)
 
 
 def number_of(value: FieldValue) -> float | None:
@@ -147,15 +159,3 @@ def number_of(value: FieldValue) -> float | None:
     if isinstance(value, str):
         return number_in(value)
     return value if isinstance(value, float) else None
-
-
-def _hashed(piece: str, buckets: int) -> int:
-    """An id in 1 to buckets - 1."""
-    return zlib.crc32(piece.encode("utf-8", "replace")) % (buckets - 1) + 1
-
-
-def _padded(rows: Sequence[Sequence[int]]) -> Int64[ndarray, "B L"]:
-    out = np.zeros((len(rows), max([1, *map(len, rows)])), np.int64)
-    for i, row in enumerate(rows):
-        out[i, : len(row)] = row
-    return out

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from shelfwise.data.file_names import as_on_disk
 from shelfwise.data.pictures import DecodedPicture, decode
 from shelfwise.errors import PictureError
 from shelfwise.schema import Picture, Product, RowError, RowWarning
@@ -116,10 +118,10 @@ def source_of(image: Picture, image_root: Path) -> bytes | Path:
         raise PictureError("picture_is_url", "is an address; pictures are not fetched, download it first")
     if path.startswith("data:"):
         return _inline(path)
-    found = image_root / path
-    if "\\" in path and not found.exists():
-        return image_root / path.replace("\\", "/")
-    return found
+    if "\\" not in path:
+        return image_root / path
+    read = [image_root / one for one in (path, as_on_disk(path), path.replace("\\", "/"))]
+    return next(filter(os.path.exists, read), read[-1])
 
 
 def _inline(uri: str) -> bytes:

@@ -171,7 +171,7 @@ class _Reading:
         )
         self._count(warnings)
         fields = self.config.table.fields
-        told = any(product.fields.get(name) not in (None, "") for name in fields)
+        told = any(product.fields.get(name) not in (None, "", ()) for name in fields)
         if not pictures and not text_of_product(product) and not told:
             why = "the product has neither a picture nor a title" + (
                 f", and none of the fields {', '.join(fields)}" if fields else ""

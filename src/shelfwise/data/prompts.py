@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
+from shelfwise.data.taxonomy import distinct_ends
 from shelfwise.errors import ConfigError
 
 Templates = dict[str, tuple[str, ...]]
@@ -83,12 +83,17 @@ def read_templates(path: Path | None = None) -> Templates:
 def target_prompts(target: str, paths: Sequence[tuple[str, ...]], templates: Templates) -> ClassPrompts:
     """Every template of a target filled with the name of every class; ConfigError where it has none.
 
-    A class is called by its last label; where two classes share that, by the one above it too."""
+    A class is called by its last label; where two classes share that, by what is above it too."""
     some = templates.get(target) or templates.get("default")
     if some is None:
         raise ConfigError(f"zero_shot.templates has neither '{target}' nor 'default'")
-    last = Counter(path[-1] for path in paths)
-    names = tuple(path[-1] if last[path[-1]] == 1 else f"{path[-1]} ({path[-2]})" for path in paths)
+    names = tuple(_called(end) for end in distinct_ends(paths))
     # `replace`, since a name may hold braces.
     texts = tuple(tuple(template.replace("{}", name) for template in some) for name in names)
     return ClassPrompts(names, texts)
+
+
+def _called(end: tuple[str, ...]) -> str:
+    """`Belt`, `Belt (Men)`, or `Other (Shoes, Men)`."""
+    *above, name = end
+    return f"{name} ({', '.join(reversed(above))})" if above else name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +21,15 @@ _DAY = re.compile(r"(19|20)\d\d[01]\d[0-3]\d")
 """A date without dashes, which is no Unix time: that would be of 1970."""
 _MILLISECONDS = 1e11
 """Unix times above this are in milliseconds: as seconds it is the year 5138."""
+_OLDEST = 1e8
+"""Unix seconds of 1973: smaller numbers are years, or days as spreadsheets count them."""
+_MONTHS = 12
+_WRITTEN = re.compile(
+    r"(?P<a>\d\d?)(?P<sign>[./])(?P<b>\d\d?)(?P=sign)(?P<year>\d{4})"
+    r"(?:,? (?P<hour>\d\d?):(?P<minute>\d\d)(?::(?P<second>\d\d))?)?",
+    re.A,
+)
+"""A day as people write it, perhaps with the time of day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +49,12 @@ class CellError(DataError):
         self.column, self.value, self.kind, self.why = column, value[:_SHOWN], kind, why
 
 
-def review_of(number: int, cells: dict[str, Any], config: ReviewData) -> Review:
-    """The row as a Review; a CellError names the cell that cannot be used."""
+def review_of(
+    number: int, cells: dict[str, Any], config: ReviewData
+) -> tuple[Review, tuple[RowWarning, ...]]:
+    """The row as a Review, and `bad_time` where its time cannot be read, which is None then.
+
+    A CellError names any other cell that cannot be used."""
     columns = config.columns
     identity = str(number)
     if columns.id is not None:
@@ -51,8 +63,9 @@ def review_of(number: int, cells: dict[str, Any], config: ReviewData) -> Review:
             raise CellError(columns.id, "", "missing_id", "the id is empty")
         identity = named
     title = _text(cells, columns.title, config) if columns.title is not None else ""
+    time, unread = _time(cells, columns.time)
     # Every field was checked on the way, so that pydantic need not.
-    return Review.model_construct(
+    review = Review.model_construct(
         id=identity,
         product=None if columns.product is None else text_of(cells.get(columns.product)),
         title=title,
@@ -61,11 +74,23 @@ def review_of(number: int, cells: dict[str, Any], config: ReviewData) -> Review:
         recommended=None
         if columns.recommended is None
         else yes_or_no(cells.get(columns.recommended), columns.recommended),
-        time=None if columns.time is None else time_of(cells.get(columns.time), columns.time),
+        time=time,
         constructed=columns.constructed is not None
         and bool(yes_or_no(cells.get(columns.constructed), columns.constructed)),
         fields={name: text_of(cells.get(column)) for name, column in columns.fields.items()},
     )
+    noted = RowWarning(row=number, column=columns.time or "", kind="bad_time", id=identity)
+    return review, (noted,) if unread else ()
+
+
+def _time(cells: dict[str, Any], column: str | None) -> tuple[datetime | None, bool]:
+    """The time, and whether the cell has one that cannot be read: no reason to lose what the buyer wrote."""
+    if column is None:
+        return None, False
+    try:
+        return time_of(cells.get(column), column), False
+    except CellError:
+        return None, True
 
 
 def _text(cells: dict[str, Any], column: str, config: ReviewData) -> str:
@@ -102,21 +127,46 @@ def yes_or_no(value: Any, column: str) -> bool | None:
 
 
 def time_of(value: Any, column: str) -> datetime | None:
-    """A moment in UTC, or None for an empty cell: ISO 8601, or Unix seconds or milliseconds."""
+    """A moment in UTC, or None for an empty cell: ISO 8601, Unix seconds or milliseconds since 1973, or a day
+    as people write it, `31.05.2024`, `31/05/2024` or `5/31/2024`.
+
+    Dots are day first. `05/06/2024` is a CellError: it is in May in one shop and in June in another."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
     text = text_of(value)
     if text is None:
         return None
     try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    try:
-        if math.isnan(seconds) or _DAY.fullmatch(text):
-            moment = datetime.fromisoformat(text)
-            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-        return datetime.fromtimestamp(seconds / 1000 if abs(seconds) > _MILLISECONDS else seconds, UTC)
+        seconds = _unix_seconds(text)
+        moment = _day_and_time(text) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
-        why = "expected a date such as 2024-05-31, or Unix seconds or milliseconds"
+        why = "expected a date such as 2024-05-31 or 31.05.2024, or Unix seconds or milliseconds since 1973"
         raise CellError(column, text, "bad_time", why) from None
+
+
+def _day_and_time(text: str) -> datetime:
+    """The moment in the text's own time zone; ValueError where it is none, or could be two."""
+    found = _WRITTEN.fullmatch(text)
+    if found is None:
+        return datetime.fromisoformat(text)
+    day, month = int(found["a"]), int(found["b"])
+    if found["sign"] == "/":
+        if day != month and max(day, month) <= _MONTHS:
+            raise ValueError(f"either of the first two numbers of {text} may be the month")
+        day, month = max(day, month), min(day, month)
+    hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
+    return datetime(int(found["year"]), month, day, hour, minute, second)
+
+
+def _unix_seconds(text: str) -> float | None:
+    """The seconds that a number says, None of any other text; ValueError where they are none of a review."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if _DAY.fullmatch(text):
+        return None
+    if not abs(number) >= _OLDEST:  # NaN too
+        raise ValueError(f"{text} is a year, or days of a spreadsheet")
+    return number / 1000 if abs(number) > _MILLISECONDS else number

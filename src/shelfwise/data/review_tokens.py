@@ -164,7 +164,9 @@ class TextReader:
         return np.array([len(encoding) for encoding in encodings], dtype=np.int64)
 
 
-def padded(rows: Sequence[Int64[ndarray, "_"]], pad: int = 0, *, multiple: int = 1) -> Int64[ndarray, "B L"]:
+def padded(
+    rows: Sequence[Sequence[int] | Int64[ndarray, "_"]], pad: int = 0, *, multiple: int = 1
+) -> Int64[ndarray, "B L"]:
     """Rows of ids in one array, the shorter ones filled up with `pad`; its width is a multiple."""
     longest = max([1, *map(len, rows)])
     out = np.full((len(rows), -(-longest // multiple) * multiple), pad, dtype=np.int64)

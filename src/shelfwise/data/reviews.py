@@ -1,7 +1,7 @@
 """Reviews from a shop's own files, streaming: every row becomes a Review or a RowError, never an exception.
 
-Kinds of row error: `bad_rating`, `bad_flag`, `bad_time`, `text_too_long`, `missing_id`,
-`duplicate_id`, and those of `data.tables`. Kinds of warning: see `data.review_flags`.
+Kinds of row error: `bad_rating`, `bad_flag`, `text_too_long`, `missing_id`, `duplicate_id`, and those of
+`data.tables`. Kinds of warning: `bad_time`, `mixed_encoding`, and those of `data.review_flags`.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _judged(raw: RawRow, config: ReviewData, seen: set[bytes], flags: Flags) -> 
             noted,
         )
     try:
-        review = review_of(number, raw.cells, config)
+        review, unread = review_of(number, raw.cells, config)
         _refuse_twice(review, config, seen)
     except CellError as error:
         return ReviewRow(
@@ -109,6 +109,7 @@ def _judged(raw: RawRow, config: ReviewData, seen: set[bytes], flags: Flags) -> 
             RowError(row=number, column=error.column, value=error.value, kind=error.kind, why=error.why),
             noted,
         )
+    noted += unread
     odd = flags.of(review)
     if odd:
         column = config.columns.text

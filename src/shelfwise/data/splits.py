@@ -1,7 +1,8 @@
 """Dealing products to training, validation and test by their family, never by their row.
 
-A family's part is a hash of its name: it does not depend on the order of rows, on the other rows, on the
-machine or on a seed, so a product stays where it is when the catalogue grows around it.
+A family's part is a hash of its name: it does not depend on the order of rows, on the machine or on a seed.
+Other rows count by the name alone, which is the first id of the family (`data.families`): a product stays
+where it is when the catalogue grows around it, unless it joins a family with an earlier id.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class StreamedPictures:
     ids: tuple[str, ...]
     preprocessor: Preprocessor
     digest: str
-    """A hash of the encoded pictures, in their order."""
+    """A hash of the encoded pictures of all rows of the catalogue, in their order, whichever part this is."""
     workers: int
 
     def __len__(self) -> int:

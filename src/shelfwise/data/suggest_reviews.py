@@ -69,6 +69,9 @@ def suggest(found: Inspection) -> ReviewSuggestion:
         notes.append("no column looks like stars from 1 to 5: nothing can be learned, only read")
     if columns.product is None:
         notes.append("no column looks like a product's id: reviews are split by their own text")
+    dates = by_name([column for column in found.columns if column.kind == "date"], NAMES["time"])
+    if columns.time is None and dates is not None:
+        notes.append(f"days and months of '{dates.name}' cannot be told apart: write dates as 2024-05-31")
     return ReviewSuggestion(found, ReviewData(source=str(found.path), columns=columns), reasons, tuple(notes))
 
 
@@ -135,9 +138,6 @@ def _parses(parse: Callable[[Any, str], object], value: str, name: str) -> bool:
         return False
 
 
-_is_time = _mostly(time_of)
-
-
 def _always(_column: ColumnSummary) -> bool:
     return True
 
@@ -146,7 +146,7 @@ _FITS: dict[str, Any] = {
     "rating": _mostly(stars_of, spared=1),  # a short file has more than a tenth bad by one slip
     "recommended": _mostly(yes_or_no),
     "constructed": _mostly(yes_or_no),
-    "time": lambda column: column.kind in ("number", "date") or _is_time(column),
+    "time": _mostly(time_of),
     "title": lambda column: column.kind in ("text", "category", "list"),
     "product": _always,
     "id": lambda column: column.is_unique or column.distinct >= _NEARLY_ALL * column.rows,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from shelfwise.config import CatalogConfig, ColumnMap
 from shelfwise.data.delimited import Record, column_names, find_delimiter, read_records
+from shelfwise.data.file_names import printable
 from shelfwise.data.lines import Lines
 from shelfwise.data.pictures import SUFFIXES
 from shelfwise.errors import DataError
@@ -42,6 +43,9 @@ TREE_MAP = ColumnMap(id="path", images=("path",), labels={"label": "folder"})
 
 _BATCH_ROWS = 128
 _JSONL_SAMPLE = 200
+
+_NO_VALUE = (pa.ArrowException, ValueError, OverflowError)
+"""What pyarrow raises of a value that has no counterpart in Python."""
 
 _BINARY = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 """What no line of column names holds."""
@@ -91,7 +95,10 @@ def format_of(path: Path) -> str:
 
 
 def open_table(config: CatalogConfig, columns: tuple[str, ...] | None = None) -> Table:
-    """The table at `config.source`; `columns` are all that is needed of a Parquet file (None: all).
+    """The table at `config.source`; `columns` are all that is needed of it (None: all).
+
+    Of a Parquet file no others are read, and in JSONL, where every line may have its own, they are looked for
+    in the whole file: what no line has is no column of the table, what one line has is.
 
     Raises DataError where the file as a whole cannot be read: missing, empty, not of its format."""
     path = Path(config.source)
@@ -102,7 +109,7 @@ def open_table(config: CatalogConfig, columns: tuple[str, ...] | None = None) ->
         if form == "parquet":
             return _open_parquet(path, columns)
         if form == "jsonl":
-            return _open_jsonl(path, config)
+            return _open_jsonl(path, config, columns or ())
         return _open_csv(path, config)
     except OSError as error:
         raise DataError(f"catalogue '{path}' cannot be read: {error}") from None
@@ -141,8 +148,8 @@ def _csv_rows(records: Iterator[Record], columns: tuple[str, ...], delimiter: st
         yield RawRow(record.number, cells, warnings)
 
 
-def _open_jsonl(path: Path, config: CatalogConfig) -> Table:
-    """Columns are the keys of the first lines, since every line may have its own."""
+def _open_jsonl(path: Path, config: CatalogConfig, wanted: tuple[str, ...]) -> Table:
+    """Columns are the keys of the first lines, and those of `wanted` that a later line has."""
     rows = _jsonl_rows(path, config)
     sample = []
     for row in rows:
@@ -155,7 +162,19 @@ def _open_jsonl(path: Path, config: CatalogConfig) -> Table:
     for row in sample:
         if isinstance(row.cells, dict):
             keys.update(dict.fromkeys(row.cells))
-    return Table(tuple(keys), chain(sample, rows), "jsonl")
+    late = _keys_in(_jsonl_rows(path, config), set(wanted) - set(keys))
+    return Table(
+        (*keys, *(name for name in dict.fromkeys(wanted) if name in late)), chain(sample, rows), "jsonl"
+    )
+
+
+def _keys_in(rows: Iterator[RawRow], wanted: set[str]) -> set[str]:
+    """Which of the keys any row has; no row is read where none is asked for, or after the last is found."""
+    found: set[str] = set()
+    while found != wanted and (row := next(rows, None)) is not None:
+        if isinstance(row.cells, dict):
+            found |= wanted & row.cells.keys()
+    return found
 
 
 def _jsonl_rows(path: Path, config: CatalogConfig) -> Iterator[RawRow]:
@@ -190,7 +209,7 @@ def _parquet_rows(file: Any, columns: list[str] | None) -> Iterator[RawRow]:
         rows, done = file.metadata.row_group(group).num_rows, 0
         try:
             for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=columns):
-                for cells in batch.to_pylist():
+                for cells in _cells_of(batch):
                     yield RawRow(first + done, cells)
                     done += 1
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
@@ -199,6 +218,36 @@ def _parquet_rows(file: Any, columns: list[str] | None) -> Iterator[RawRow]:
                 yield RawRow(number, BadRow("damaged_file", "row", "", why))
         first += rows
     file.close()
+
+
+def _cells_of(batch: Any) -> list[dict[str, Any] | BadRow]:
+    """The rows of a batch; one with a value that Python cannot hold, such as the year 33658, is bad alone."""
+    batch = pa.RecordBatch.from_arrays([_in_microseconds(c) for c in batch.columns], names=batch.schema.names)
+    try:
+        return list(batch.to_pylist())
+    except _NO_VALUE:
+        return [_row_of(batch, row) for row in range(batch.num_rows)]
+
+
+def _in_microseconds(column: Any) -> Any:
+    """Python's own unit, in the place of nanoseconds, for which pyarrow wants pandas."""
+    kind = column.type
+    if getattr(kind, "unit", None) != "ns":
+        return column
+    if pa.types.is_timestamp(kind):
+        return column.cast(pa.timestamp("us", kind.tz), safe=False)
+    return column.cast(pa.duration("us") if pa.types.is_duration(kind) else pa.time64("us"), safe=False)
+
+
+def _row_of(batch: Any, row: int) -> dict[str, Any] | BadRow:
+    cells = {}
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            cells[name] = column[row].as_py()
+        except _NO_VALUE as error:
+            value = str(getattr(column[row], "value", ""))
+            return BadRow("unreadable_row", name, value, f"the value cannot be read: {error}")
+    return cells
 
 
 def _tree_rows(root: Path) -> Iterator[RawRow]:
@@ -210,9 +259,9 @@ def _tree_rows(root: Path) -> Iterator[RawRow]:
             if name.startswith(".") or not name.lower().endswith(SUFFIXES):
                 continue
             number += 1
-            path = Path(folder, name).relative_to(root)
+            path = PurePosixPath(printable(Path(folder, name).relative_to(root).as_posix()))
             label = path.parent.name if path.parent.parts else None
-            yield RawRow(number, {"path": path.as_posix(), "folder": label})
+            yield RawRow(number, {"path": path, "folder": label})
 
 
 def _refuse_folder(error: OSError) -> None:

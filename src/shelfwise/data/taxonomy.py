@@ -26,9 +26,14 @@ STRAY = 0.02
 
 def distinct_names(paths: Sequence[Path]) -> tuple[str, ...]:
     """Each class's own name; where two share one, the end of the path that is its own: `Men > Other`."""
+    return tuple(" > ".join(end) for end in distinct_ends(paths))
+
+
+def distinct_ends(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The shortest end of each path that no other path has."""
     ends = [[path[-size:] for size in range(1, len(path) + 1)] for path in paths]
     seen = Counter(end for those in ends for end in those)
-    return tuple(" > ".join(next((end for end in those if seen[end] == 1), those[-1])) for those in ends)
+    return tuple(next((end for end in those if seen[end] == 1), those[-1]) for those in ends)
 
 
 @dataclass(frozen=True)

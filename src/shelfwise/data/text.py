@@ -77,8 +77,9 @@ def detect_encoding(sample: bytes) -> str:
 def decode_line(line: bytes, encoding: str) -> tuple[str, bool]:
     """The text of one line, and whether some of its bytes did not fit `encoding` and were repaired.
 
-    In a UTF-8 file stray bytes are read as cp1252; in a cp1252 file a line of valid UTF-8 is read as
-    that. In any other encoding what does not fit becomes U+FFFD. Never raises for any bytes."""
+    `encoding` is Python's own name of it. In a UTF-8 file stray bytes are read as cp1252; in a cp1252 file a
+    line of valid UTF-8 is read as that. In any other encoding what does not fit becomes U+FFFD. Never raises
+    for any bytes."""
     if line.isascii() and encoding in ("utf-8", "utf-8-sig", "cp1252"):
         return line.decode("ascii"), False
     if encoding == "cp1252":

@@ -40,4 +40,9 @@ def _ids(text: str, config: TokenizerConfig) -> list[int]:
     words = _WORD.findall(text.casefold())
     trigrams = [f"<{word}>"[i : i + 3] for word in words for i in range(len(word))]
     pieces = [f"w:{word}" for word in words] + [f"c:{piece}" for piece in trigrams]
-    return [zlib.crc32(p.encode()) % (config.buckets - 1) + 1 for p in pieces[: config.max_tokens]]
+    return [hashed(piece, config.buckets) for piece in pieces[: config.max_tokens]]
+
+
+def hashed(piece: str, buckets: int) -> int:
+    """An id in 1 to buckets - 1."""
+    return zlib.crc32(piece.encode("utf-8", "replace")) % (buckets - 1) + 1
