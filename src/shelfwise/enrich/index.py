@@ -19,7 +19,9 @@ import numpy as np
 from shelfwise.bundle import AnyBundle, Bundle, ProductsBundle
 from shelfwise.config import CatalogConfig, ColumnMap
 from shelfwise.data.catalog import image_root_of, read_catalog
+from shelfwise.data.product_pictures import source_of
 from shelfwise.data.tables import open_table
+from shelfwise.errors import PictureError
 from shelfwise.predict.answer_files import product_chunks
 from shelfwise.predict.embedder import Embedder, NoVector
 from shelfwise.schema import FieldValue, Picture, Product, RowError, RowWarning
@@ -191,13 +193,13 @@ def stored_product(product: Product, image_root: Path) -> StoredProduct:
 
 def _picture_digest(image: Picture, image_root: Path) -> bytes:
     """Of the encoded bytes; of a file that cannot be read, of its name."""
-    data = image.data
-    if data is None:
-        try:
-            with (image_root / (image.path or "")).open("rb") as file:
+    try:
+        data = source_of(image, image_root)
+        if isinstance(data, Path):
+            with data.open("rb") as file:
                 data = file.read(ENCODED_LIMIT)
-        except OSError:
-            data = (image.path or "").encode("utf-8", "replace")
+    except (OSError, PictureError):
+        data = (image.path or "").encode("utf-8", "replace")
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
