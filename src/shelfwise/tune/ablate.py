@@ -19,6 +19,7 @@ from shelfwise.bundle import now
 from shelfwise.errors import ErrorBudgetError, InterruptedRunError, ShelfwiseError
 from shelfwise.evaluate.cost import forget_peak_memory
 from shelfwise.files import claimed, without_folders, write_json
+from shelfwise.train.allocator import give_back_memory
 from shelfwise.train.fit import Watch
 from shelfwise.tune.benches import BENCHES, Bench
 from shelfwise.tune.cells import Cell, result_of
@@ -100,6 +101,7 @@ def run_cell(
     began = time.perf_counter()
     folder = cell.path(out)
     _clear_other(cell, folder)
+    give_back_memory()
     forget_peak_memory()
     bundle = bench.train(cell.config, folder, watch)
     found = bench.judge(bundle)

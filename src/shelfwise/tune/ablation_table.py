@@ -103,7 +103,7 @@ def _about_all(found: Found) -> str:
 def _table(found: Found, switches: dict[str, Any]) -> list[str]:
     """One group's main figures and cost."""
     shown = main_figures(found)
-    head = ["switch", *(text[0].upper() + text[1:] for text in shown.values()), "CPU-seconds", "Memory"]
+    head = ["switch", *(text[0].upper() + text[1:] for text in shown.values()), "CPU-seconds"]
     return _lines(head, found, switches, list(shown), cost=True)
 
 
@@ -138,7 +138,6 @@ def _row(found: Found, switch: str, entry: dict[str, Any], names: Sequence[str],
     if cost:
         spent = entry["cost"]
         cells.append(f"{spent['cpu_seconds']:,.0f}" if "cpu_seconds" in spent else _DASH)
-        cells.append(f"{spent['peak_memory_mb'] / 1024:.1f} GB" if "peak_memory_mb" in spent else _DASH)
     return cells
 
 

@@ -90,7 +90,7 @@ def _entry(plan: Plan, finished: dict[str, Finished], cells: Sequence[Cell]) -> 
         "differences": {} if owner.group == BASELINE else _over_seeds(_differences(pairs)),
         "cost": {
             name: float(np.mean([one.found["cost"][name] for _, one in done]))
-            for name in ("cpu_seconds", "seconds_total", "peak_memory_mb", "steps")
+            for name in ("cpu_seconds", "seconds_total", "steps")
             if done and all(one.found["cost"].get(name) is not None for _, one in done)
         },
     }

@@ -17,6 +17,7 @@ from shelfwise.config import AnyConfig, changed
 from shelfwise.errors import ConfigError, InterruptedRunError, ShelfwiseError, TrainingError
 from shelfwise.train import inputs as picture_inputs
 from shelfwise.train import review_inputs
+from shelfwise.train.allocator import give_back_memory
 from shelfwise.train.fit import Watch
 from shelfwise.train.product_inputs import load_product_inputs, read_as
 from shelfwise.train.product_validation import main_figure, main_is_labelled
@@ -115,6 +116,7 @@ def work(
             _give_back(study, claim)
             raise InterruptedRunError("interrupted") from None
         _tidy(claim.folder)
+        give_back_memory()
         yield next(tried for tried in study.tried() if tried.number == claim.number)
 
 
