@@ -62,6 +62,13 @@ def test_every_headline_lies_in_its_interval_and_all_of_it_is_json() -> None:
     assert sum(found["reliability"]["after_scaling"]["count"]) == 500
 
 
+def test_macro_f1_of_many_rare_classes_lies_in_its_interval() -> None:
+    labels = np.repeat(np.arange(300), 3)
+    logits = np.random.default_rng(0).normal(size=(900, 300)) + 3 * np.eye(300)[labels]
+    found = headline_samples(logits, labels)["macro_f1"].interval()
+    assert found.low < found.value < found.high
+
+
 def test_rows_without_a_label_are_left_out_and_counted() -> None:
     logits, labels = _rows(80)
     more = np.concatenate([logits, logits[:5]])

@@ -26,3 +26,9 @@ def test_one_group_leaves_nothing_to_chance() -> None:
     found = sampled_macro_f1(truth, np.array([0, 1, 1]), seed=0, groups=np.zeros(3, int))
     assert found.drawn == pytest.approx(found.value)
     assert np.isnan(sampled_macro_f1(truth[:0], truth[:0], seed=0).value)
+
+
+def test_no_resample_is_above_one() -> None:
+    truth = np.repeat(np.arange(40), 2)
+    said = np.where(np.arange(80) == 0, 1, truth)
+    assert sampled_macro_f1(truth, said, seed=0).drawn.max() == 1
