@@ -53,5 +53,17 @@ def sampled_class_scores(
     pairs, place = np.unique(truth * classes + said, return_inverse=True)
     drawn = resampled_counts(place, len(pairs), seed=seed, resamples=resamples, groups=groups)
     counts = np.concatenate([np.bincount(place, minlength=len(pairs))[None].astype(np.float64), drawn])
-    own, answered = np.eye(classes)[pairs // classes], np.eye(classes)[pairs % classes]
-    return class_scores_of_counts(counts @ (own * answered), counts @ own, counts @ answered)
+    own, answered = pairs // classes, pairs % classes
+    right = own == answered
+    hits = _sums(counts[:, right], own[right], classes)
+    return class_scores_of_counts(hits, _sums(counts, own, classes), _sums(counts, answered, classes))
+
+
+def _sums(counts: Float[ndarray, "B P"], place: Int64[ndarray, "P"], classes: int) -> Float[ndarray, "B K"]:
+    """The columns added up by their class; never P times K at once, which many rare classes make large."""
+    order = np.argsort(place, kind="stable")
+    there, first = np.unique(place[order], return_index=True)
+    found = np.zeros((len(counts), classes))
+    if len(there):
+        found[:, there] = np.add.reduceat(counts[:, order], first, axis=1)
+    return found
