@@ -15,13 +15,15 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from shelfwise.reports.page import SERIES_LIGHT, series_colours, themed_figure
+from shelfwise.reports.page import SERIES_LIGHT, series_colours, short, themed_figure
 
 Bins = dict[str, Any]
 """`edges`, `count`, `confidence`, `accuracy` of a reliability diagram, as in metrics.json."""
 
 FEWEST = 5
 """A bin with fewer rows than this is left out of the reliability diagram."""
+MOST_LETTERS = 18
+"""Of a class on an axis of the confusion matrix."""
 
 
 def reliability_diagram(before: Bins, after: Bins) -> Figure:
@@ -75,8 +77,8 @@ def confusion_heat_map(confusion: Sequence[Sequence[int]], classes: Sequence[str
             ink = on_strong if share[row, column] > 0.4 else on_light
             axes.text(column, row, f"{counts[row, column]:.0f}", ha="center", va="center", size=9, color=ink)
     places = range(len(classes))
-    axes.set_xticks(places, [_short(name) for name in classes], rotation=45, ha="right")
-    axes.set_yticks(places, [_short(name) for name in classes])
+    axes.set_xticks(places, [short(name, MOST_LETTERS) for name in classes], rotation=45, ha="right")
+    axes.set_yticks(places, [short(name, MOST_LETTERS) for name in classes])
     axes.set(xlabel="answer", ylabel="label")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -159,7 +161,3 @@ def _series(journal: Sequence[dict[str, Any]], key: str, most: int = 400) -> tup
 
 def _axis(journal: Sequence[dict[str, Any]]) -> str:
     return "epoch" if all("epoch" in record for record in journal) else "step"
-
-
-def _short(name: str, most: int = 18) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
