@@ -69,14 +69,14 @@ def test_the_same_figure_gives_the_same_bytes() -> None:
 MONEY = "Gift card $25 # $50"
 
 
-def _titled() -> Figure:
+def _titled(name: str = MONEY) -> Figure:
     """Text in every place that can have some."""
     figure = _line()
     axes = figure.axes[0]
-    axes.set(title=MONEY, xlabel=MONEY, ylabel=MONEY)
-    axes.set_xticks([0, 1], [MONEY, "b"])
-    axes.annotate(MONEY, (0.5, 0.5))
-    axes.plot([0, 1], [1, 0], label=MONEY)
+    axes.set(title=name, xlabel=name, ylabel=name)
+    axes.set_xticks([0, 1], [name, "b"], rotation=45, ha="right")
+    axes.annotate(name, (0.5, 0.5))
+    axes.plot([0, 1], [1, 0], label=name)
     figure.legend()
     return figure
 
@@ -111,6 +111,18 @@ def test_money_signs_are_drawn_as_they_are(name: str, tmp_path: Path) -> None:
         ElementTree.fromstring(svg)
         assert MONEY[:17] in svg  # a long name is cut
     page.save_figure(FIGURES[name], tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("odd", ["\x0b", "\x00", "\x1b", "\ufffe", "\ud800"])
+def test_characters_that_svg_cannot_hold_are_left_out(odd: str, tmp_path: Path) -> None:
+    html = str(page.themed_figure(partial(_titled, f"trousers{odd} & tops"), alt=""))
+    for uri in re.findall(r'data:image/svg[^"]*', html):
+        texts = [part.text for part in ElementTree.fromstring(_bytes(uri)).iter() if part.text]
+        assert texts.count("trousers & tops") == 6
+    assert html == str(page.themed_figure(partial(_titled, "trousers & tops"), alt=""))
+    page.save_figure(partial(_titled, f"trousers{odd} & tops"), tmp_path / "odd.png")
+    page.save_figure(partial(_titled, "trousers & tops"), tmp_path / "plain.png")
+    assert (tmp_path / "odd.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 
 
 def test_the_series_colours_follow_the_style_of_the_drawing() -> None:

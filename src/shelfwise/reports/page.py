@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ try:
     from cycler import cycler
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
     from matplotlib.ticker import LogFormatter
 except ImportError as missing:
     raise MissingExtraError("matplotlib", "report") from missing
@@ -37,6 +39,8 @@ except ImportError as missing:
 SERIES_LIGHT = ("#0f766e", "#b45309", "#4f5fb0", "#9d3a5d", "#6b7280")
 SERIES_DARK = ("#5cc8bb", "#f0a860", "#9ba9f0", "#ea8fb0", "#a3a9b5")
 _INK = {"light": "#3d424c", "dark": "#c4c8d0", "neutral": "#7b818c"}
+_UNDRAWN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML, and so SVG, cannot hold."""
 _LINE = {"light": "#d9d7d0", "dark": "#3a404b", "neutral": "#9a9fa9"}
 
 
@@ -206,7 +210,21 @@ def duration(seconds: float | int | None) -> str:
 def _drawn(draw: Callable[[], Figure], theme: str) -> Figure:
     style: Any = figure_style(theme)
     with mpl.rc_context(style):
-        return draw()
+        figure = draw()
+        _strip_controls(figure)
+        return figure
+
+
+def _strip_controls(figure: Figure) -> None:
+    """Take out of all text what no SVG may hold and no font can draw, such as vertical tabs."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            names = [label.get_text() for label in axis.get_majorticklabels()]
+            if any(map(_UNDRAWN.search, names)):  # else its formatter would write them anew
+                axis.set_ticks(axis.get_majorticklocs(), [_UNDRAWN.sub("", name) for name in names])
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(_UNDRAWN.sub("", text.get_text()))
 
 
 def _uri(data: bytes, mime: str) -> str:
