@@ -85,6 +85,19 @@ def confusion_heat_map(confusion: Sequence[Sequence[int]], classes: Sequence[str
     return figure
 
 
+def heat_cells(
+    confusion: Sequence[Sequence[int]], classes: Sequence[str]
+) -> list[tuple[str, list[tuple[str, float]]]]:
+    """The same as cells of a page's table: each row's name, and its numbers with their shades.
+
+    Shades are square roots of the shares, so that rare confusions show."""
+    rows = []
+    for name, counts in zip(classes, confusion, strict=True):
+        total = max(sum(counts), 1)
+        rows.append((name, [(str(n) if n else "·", (n / total) ** 0.5) for n in counts]))
+    return rows
+
+
 CURVES = {
     "loss": "training loss",
     "val_accuracy": "validation accuracy",
