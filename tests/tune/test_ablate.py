@@ -126,6 +126,7 @@ def test_differences_are_paired_and_cover_seeds_and_rows(small: Plan, out: Path,
     assert change["ci95"][0] <= change["value"] <= change["ci95"][1]
     assert found["groups"]["learning curve"]["all"]["same_as_baseline"]
     assert found["cells"] == {"done": 4, "all": 4}
+    assert "1,000 resamples of families, half-widths" in found["method"]
     write_ablation(found, tmp_path)
     assert json.loads((tmp_path / "ablation.json").read_text()) == found
     page = (tmp_path / "ablation.md").read_text()
@@ -267,3 +268,4 @@ def test_pictures_are_ablated_alike(products_table: Path, tmp_path: Path) -> Non
     assert result is not None
     assert result["rows"]["train"] == 60
     assert set(result["figures"]) == {f"{name}/category/picture" for name in ("accuracy", "ece", "macro_f1")}
+    assert "1,000 resamples of rows" in summarise(found, tmp_path, name="tiny")["method"]
