@@ -27,8 +27,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def taking_turns(path: Path) -> Iterator[None]:
+    """Wait until nobody else, thread or process, is inside such a block over the same lock file."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def claimed(path: Path) -> Iterator[str | None]:
-    """Hold the lock file `path`; yields None where we have it, else who has: "process 17 on host".
+    """Hold the lock file `path`, or not; yields None where we have it, else who has: "process 17 on host".
 
     The system releases the lock of a process that dies, so a stale one is simply taken over."""
     path.parent.mkdir(parents=True, exist_ok=True)

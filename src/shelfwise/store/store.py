@@ -7,7 +7,6 @@ Writers take turns at that step by a file lock (POSIX), readers need none.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import tempfile
@@ -24,6 +23,7 @@ from jaxtyping import Shaped
 from numpy import ndarray
 
 from shelfwise.errors import StoreError
+from shelfwise.files import taking_turns
 from shelfwise.store import arrays
 from shelfwise.store.artifact import (
     META_SUFFIX,
@@ -170,7 +170,7 @@ class ArtifactStore:
         """Remove the artifact, damaged or not; StoreError where there is none."""
         if name not in self:
             self.info(name)
-        with self._lock():
+        with taking_turns(self.root / ".lock"):
             self._meta_path(name).unlink(missing_ok=True)
             self._remove_data_but(None, name)
 
@@ -225,7 +225,7 @@ class ArtifactStore:
         """Make a complete data file the artifact's data."""
         meta = self._meta_path(artifact.name)
         new_meta = part.with_suffix(".meta")
-        with self._lock():
+        with taking_turns(self.root / ".lock"):
             self._refuse_existing(artifact.name, overwrite)
             data = part.rename(meta.with_name(artifact.file))
             try:
@@ -256,13 +256,6 @@ class ArtifactStore:
 
     def _meta_path(self, name: str) -> Path:
         return self.root / f"{name}{META_SUFFIX}"
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Hold the store's lock; the system releases it if this process dies."""
-        with (self.root / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def _check_file(path: Path, artifact: Artifact, *, checksum: bool) -> None:
