@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shelfwise.files import claimed, replacing, taking_turns
+from shelfwise.files import claimed, replacing, taking_turns, write_json
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -44,6 +45,13 @@ def test_two_writers_do_not_share_a_partial_file(tmp_path: Path) -> None:
         first.write_text("first, and longer")
         second.write_text("second")
     assert path.read_text() == "first, and longer"
+
+
+def test_json_of_half_a_character_comes_back_as_it_was(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"title": "cut \ud83d", "ä\udc00": "赤 🙂"})
+    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert found == {"title": "cut \ud83d", "ä\udc00": "赤 🙂"}
+    assert "赤 🙂" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
 def test_writers_take_turns_also_as_threads_of_one_process(tmp_path: Path) -> None:

@@ -69,10 +69,12 @@ def _is(path: Path, descriptor: int) -> bool:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON for people and programs, whole or not at all; NaN is a ValueError, since JSON has none."""
+    """Write JSON for people and programs, whole or not at all; NaN is a ValueError, since JSON has none.
+
+    Half a character (a lone surrogate) is written as JSON escapes it, since UTF-8 has none."""
     with replacing(path) as partial:
         text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+        partial.write_bytes((text + "\n").encode("utf-8", "backslashreplace"))
 
 
 def without_folders(value: Any) -> Any:

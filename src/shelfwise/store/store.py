@@ -99,13 +99,16 @@ class ArtifactStore:
         return draft.written()
 
     def write_json(self, name: str, value: Any, *, producer: str, overwrite: bool = False) -> Artifact:
-        """Keep a JSON value; NaN, infinities and other Python objects are refused."""
+        """Keep a JSON value; NaN, infinities, half characters, keys that are no text and other Python objects
+        are refused."""
         try:
             text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=1)
+            data = text.encode()
+            _check_keys(value)  # after json, which sees circles
         except (TypeError, ValueError) as error:
             raise StoreError(f"artifact '{name}': not a JSON value: {error}") from None
         with self._writing(name, "json", producer, overwrite) as draft:
-            draft.file.write(text.encode())
+            draft.file.write(data)
             draft.dtype = type(json.loads(text)).__name__
             draft.shape = (len(value),) if isinstance(value, list | tuple | dict) else ()
         return draft.written()
@@ -256,6 +259,18 @@ class ArtifactStore:
 
     def _meta_path(self, name: str) -> Path:
         return self.root / f"{name}{META_SUFFIX}"
+
+
+def _check_keys(value: Any) -> None:
+    """TypeError where a key is no text: JSON would make text of it, and two may then be alike."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"the key {key!r} is no text")
+            _check_keys(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_keys(inner)
 
 
 def _check_file(path: Path, artifact: Artifact, *, checksum: bool) -> None:
