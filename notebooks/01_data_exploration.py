@@ -29,7 +29,7 @@ import pyarrow as pa
 from shelfwise.data import fashion_mnist
 from shelfwise.data.duplicates import near_duplicates
 from shelfwise.data.statistics import pixel_statistics
-from shelfwise.reports.page import figure_style
+from shelfwise.reports.page import figure_style, plain_logarithm
 from shelfwise.store import ArtifactStore
 
 plt.rcParams.update(figure_style("light") | {"figure.facecolor": "white", "savefig.facecolor": "white"})
@@ -145,7 +145,7 @@ print(f"mean {statistics.mean[0]:.4f}, standard deviation {statistics.std[0]:.4f
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
 counts = np.bincount(train.images.ravel(), minlength=256) / train.images.size
 left.bar(np.arange(256), counts, width=1)
-left.set_yscale("log")
+plain_logarithm(left.yaxis)
 left.set(xlabel="pixel value", ylabel="share of pixels")
 left.set_title(f"{counts[0]:.0%} of the pixels are 0")
 right.errorbar(

@@ -27,8 +27,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def taking_turns(path: Path) -> Iterator[None]:
+    """Wait until nobody else, thread or process, is inside such a block over the same lock file."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def claimed(path: Path) -> Iterator[str | None]:
-    """Hold the lock file `path`; yields None where we have it, else who has: "process 17 on host".
+    """Hold the lock file `path`, or not; yields None where we have it, else who has: "process 17 on host".
 
     The system releases the lock of a process that dies, so a stale one is simply taken over."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,10 +69,12 @@ def _is(path: Path, descriptor: int) -> bool:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON for people and programs, whole or not at all; NaN is a ValueError, since JSON has none."""
+    """Write JSON for people and programs, whole or not at all; NaN is a ValueError, since JSON has none.
+
+    Half a character (a lone surrogate) is written as JSON escapes it, since UTF-8 has none."""
     with replacing(path) as partial:
         text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+        partial.write_bytes((text + "\n").encode("utf-8", "backslashreplace"))
 
 
 def without_folders(value: Any) -> Any:

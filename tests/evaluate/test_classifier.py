@@ -13,7 +13,6 @@ from shelfwise.decide.temperature import apply_temperature
 from shelfwise.evaluate.classifier import evaluate_classifier
 from shelfwise.evaluate.headlines import headline_samples
 from shelfwise.metrics.calibration import expected_calibration_error
-from shelfwise.metrics.classification import negative_log_likelihood
 
 CLASSES = ("a", "b", "c", "d", "e", "f")
 HEADLINES = (
@@ -40,7 +39,7 @@ def test_every_headline_has_the_value_of_its_plain_metric() -> None:
         "weighted_f1": sk.f1_score(labels, predicted, average="weighted"),
         "auroc": sk.roc_auc_score(labels, chances, multi_class="ovr"),
         "nll": sk.log_loss(labels, chances),
-        "nll_before_scaling": negative_log_likelihood(logits, labels),
+        "nll_before_scaling": sk.log_loss(labels, apply_temperature(logits.astype(np.float64), 1.0)),
         "ece": expected_calibration_error(chances, labels),
         "ece_before_scaling": expected_calibration_error(
             apply_temperature(logits.astype(np.float64), 1.0), labels
@@ -60,6 +59,13 @@ def test_every_headline_lies_in_its_interval_and_all_of_it_is_json() -> None:
     assert np.array(found["confusion"]).sum() == 500
     assert [row["class"] for row in found["per_class"]] == list(CLASSES)
     assert sum(found["reliability"]["after_scaling"]["count"]) == 500
+
+
+def test_macro_f1_of_many_rare_classes_lies_in_its_interval() -> None:
+    labels = np.repeat(np.arange(300), 3)
+    logits = np.random.default_rng(0).normal(size=(900, 300)) + 3 * np.eye(300)[labels]
+    found = headline_samples(logits, labels)["macro_f1"].interval()
+    assert found.low < found.value < found.high
 
 
 def test_rows_without_a_label_are_left_out_and_counted() -> None:

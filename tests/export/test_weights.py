@@ -100,3 +100,12 @@ def test_weights_are_halved_only_where_that_changes_next_to_nothing() -> None:
         module.head.weight.mul_(1e6)  # past what float16 can hold
     same, dtype, change = halved(module, [IDS], [softmax])
     assert (same is module, dtype, change) == (True, torch.float32, 0.0)
+
+
+def test_weights_that_overflow_in_half_stay_in_float_whichever_input_finds_them() -> None:
+    module = Small().eval()
+    with torch.no_grad():
+        module.table.weight[7] = 1e6
+    links = [lambda logits: logits]
+    found, kind, change = halved(module, [IDS[:1], IDS], links)
+    assert (found, kind, change) == (module, torch.float32, 0.0)

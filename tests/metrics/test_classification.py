@@ -80,30 +80,31 @@ def test_row_parts_of_the_auroc_have_it_as_their_mean_and_its_spread() -> None:
 def test_top_k_agrees_with_scikit_learn_without_ties() -> None:
     scores, labels = _rows(decimals=9)
     for k in range(1, K):
-        assert ours.top_k_accuracy(scores, labels, k) == pytest.approx(
-            sk.top_k_accuracy_score(labels, scores, k=k)
-        )
+        hits = ours.top_k_hits(scores, labels, k)
+        assert hits.mean() == pytest.approx(sk.top_k_accuracy_score(labels, scores, k=k))
 
 
 def test_constant_scores_earn_nothing() -> None:
     labels = np.arange(K)
-    assert ours.top_k_accuracy(np.zeros((K, K)), labels, 3) == 0
-    assert ours.top_k_accuracy(np.zeros((K, K)), labels, K) == 1
+    assert not ours.top_k_hits(np.zeros((K, K)), labels, 3).any()
+    assert ours.top_k_hits(np.zeros((K, K)), labels, K).all()
 
 
-def test_nll_agrees_with_scikit_learn_and_stays_finite_for_extreme_logits() -> None:
-    scores, labels = _rows()
-    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    assert ours.negative_log_likelihood(scores, labels) == pytest.approx(sk.log_loss(labels, probabilities))
-    assert ours.negative_log_likelihood(np.zeros((4, K)), labels[:4]) == pytest.approx(np.log(K))
-    assert ours.negative_log_likelihood(np.array([[1e30, -1e30]]), np.array([1])) == pytest.approx(2e30)
+def test_scores_that_are_no_numbers_earn_nothing() -> None:
+    scores, labels = np.array([[np.nan, 1.0, 0.0]]).repeat(3, axis=0), np.arange(3)
+    assert ours.top_k_hits(scores, labels, 1).tolist() == [False, False, False]
+    assert ours.top_k_hits(scores, labels, 2).tolist() == [False, True, False]
+
+
+def test_log_probabilities_stay_finite_for_extreme_logits() -> None:
+    assert ours.log_softmax(np.zeros((4, K))) == pytest.approx(-np.log(K))
+    assert ours.log_softmax(np.array([[1e30, -1e30]]))[0, 1] == pytest.approx(-2e30)
 
 
 def test_no_rows_give_no_number() -> None:
     none = np.zeros(0, dtype=np.int64)
     assert np.isnan(ours.accuracy(none, none))
-    assert np.isnan(ours.top_k_accuracy(np.zeros((0, K)), none, 2))
-    assert np.isnan(ours.negative_log_likelihood(np.zeros((0, K)), none))
+    assert not len(ours.top_k_hits(np.zeros((0, K)), none, 2))
     assert float(ours.macro_f1(ours.class_scores(ours.confusion_matrix(none, none, K)))) == 0
 
 
@@ -129,6 +130,6 @@ def test_auroc_turns_over_when_the_scores_do(seed: int) -> None:
 @given(st.integers(0, 2**32 - 1))
 def test_top_k_grows_with_k(seed: int) -> None:
     scores, labels = _rows(50, seed)
-    curve = [ours.top_k_accuracy(scores, labels, k) for k in range(1, K + 1)]
+    curve = [ours.top_k_hits(scores, labels, k).mean() for k in range(1, K + 1)]
     assert curve == sorted(curve)
     assert curve[-1] == 1

@@ -58,14 +58,28 @@ def test_resamples_are_the_scores_of_the_drawn_rows() -> None:
     predicted, labels = drawn(60, 0)
     groups = np.repeat(np.arange(20), 3)
     found = sampled_longtail(predicted, labels, COUNTS, seed=3, resamples=25, groups=groups)
+    plain: dict[str, list[float]] = {part: [] for part in MEMBERS}
     for r, units in enumerate(np.random.default_rng(3).integers(0, 20, (25, 20))):
         rows = (units[:, None] * 3 + np.arange(3)).ravel()
         for part, again in longtail_scores(predicted[rows], labels[rows], COUNTS).items():
             assert found[f"accuracy_{part}"].drawn[r] == pytest.approx(again.accuracy)
-            assert found[f"macro_f1_{part}"].drawn[r] == pytest.approx(again.macro_f1)
+            plain[part].append(again.macro_f1)
+    for part, values in plain.items():
+        f1 = found[f"macro_f1_{part}"].drawn
+        assert f1 - f1.mean() == pytest.approx(np.array(values) - np.mean(values))
     for part, whole in longtail_scores(predicted, labels, COUNTS).items():
         assert found[f"accuracy_{part}"].value == whole.accuracy
         assert found[f"macro_f1_{part}"].value == whole.macro_f1
+
+
+def test_many_rare_classes_keep_the_mean_f1_of_each_part_in_the_middle_of_its_interval() -> None:
+    labels = np.repeat(np.arange(300), 3)
+    random = np.random.default_rng(0)
+    predicted = np.where(random.random(900) < 0.6, labels, random.integers(0, 300, 900))
+    found = sampled_longtail(predicted, labels, np.repeat([200, 50, 5], 100), seed=0)
+    for part in MEMBERS:
+        f1 = found[f"macro_f1_{part}"]
+        assert f1.drawn.mean() == pytest.approx(f1.value, abs=1e-3)
 
 
 def test_a_part_without_test_rows_has_no_number_and_no_interval() -> None:

@@ -63,6 +63,16 @@ def test_resamples_surround_the_value_and_draw_families_whole() -> None:
         assert twice[name].drawn == pytest.approx(alone[name].drawn)
 
 
+def test_many_rare_values_keep_every_macro_figure_in_the_middle_of_its_interval() -> None:
+    random = np.random.default_rng(0)
+    truth = random.random((900, 300)) < 0.004
+    said = truth & (random.random(truth.shape) < 0.6) | (random.random(truth.shape) < 0.002)
+    for name, found in sampled_multilabel(said, truth, seed=0).items():
+        interval = found.interval()
+        assert interval.low < interval.value < interval.high, name
+        assert found.drawn.mean() == pytest.approx(found.value, abs=1e-3), name
+
+
 def test_without_rows_there_is_no_number() -> None:
     nothing = np.zeros((0, 5), bool)
     assert all(math.isnan(value) for value in multilabel_scores(nothing, nothing).values())

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from shelfwise.reports import data_plots, page
+from shelfwise.reports import data_plots, page, product_plots
 
 
 def drawn(draw: data_plots.Draw) -> Figure:
@@ -31,7 +31,21 @@ def test_a_long_list_of_classes_ends_in_one_bar_for_the_rest() -> None:
 
 def test_money_signs_and_long_names_are_plain_text() -> None:
     axes = drawn(data_plots.class_balance([("under $5 to $9", 3), ("x" * 80, 2)])).axes[0]
-    assert [len(label.get_text()) for label in axes.get_yticklabels()] == [16, 28]
+    assert [len(label.get_text()) for label in axes.get_yticklabels()] == [14, 28]
+
+
+def test_logarithmic_axes_have_plain_numbers() -> None:
+    axes = drawn(data_plots.long_tail([20_000, 9, 3, 1])).axes[0]
+    names = {label.get_text() for label in axes.get_yticklabels()}
+    assert {"1", "100", "10,000"} <= names
+    few = [{"train_rows": rows, "recall": 0.5, "support": 5} for rows in (20, 70)]
+    narrow = drawn(lambda: product_plots.accuracy_by_rows(few)).axes[0]
+    assert {label.get_text() for label in narrow.get_xticklabels(minor=True)} >= {"20", "40", "60"}
+    spiked = np.full(256, 10)
+    spiked[255] = 100_000
+    names = {label.get_text() for label in drawn(data_plots.brightness(spiked)).axes[0].get_yticklabels()}
+    assert "0.001" in names
+    assert not any("$" in name for name in names)
 
 
 def test_the_long_tail_has_a_step_for_each_class() -> None:

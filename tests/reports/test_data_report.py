@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from drawn import KINDS, draw_catalog, draw_garment
 from shelfwise.config import CatalogConfig, ColumnMap
 from shelfwise.data import fashion_mnist
 from shelfwise.data.labelled import LabelledPictures
-from shelfwise.reports.data_page import summary
+from shelfwise.reports.data_page import file_names, summary
 from shelfwise.reports.data_report import write_data_report
+from shelfwise.reports.duplicates import conflicting_first
 
 MAP = ColumnMap(
     id="id", images=("image",), title="title", labels={"category": "category", "colour": "colour"}
@@ -103,6 +105,30 @@ def test_the_plots_lie_beside_the_page(reported: tuple[Path, dict[str, Any]]) ->
     names = {path.name for path in reported[0].glob("*.png")}
     assert {"balance-category.png", "brightness.png", "inflation.png", "words-title.png"} <= names
     assert not list(reported[0].glob(".*"))
+
+
+def test_labels_whose_names_are_alike_keep_a_plot_each(tmp_path: Path) -> None:
+    names = file_names(["a_b", "a-b", "A b", "a-b-2", "赤"])
+    assert list(names.values()) == ["a-b", "a-b-2", "a-b-3", "a-b-2-2", "赤"]
+    table = draw_catalog(tmp_path, 8)
+    labels = {"a_b": "category", "a-b": "colour"}
+    config = CatalogConfig(source=str(table), columns=ColumnMap(id="id", images=("image",), labels=labels))
+    write_data_report(config, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").glob("balance-*")} == {
+        "balance-a-b.png",
+        "balance-a-b-2.png",
+    }
+    html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert html.count("Rows per class of a_b") == html.count("Rows per class of a-b") > 0
+
+
+def test_doubles_that_disagree_come_first_however_many_there_are() -> None:
+    groups = [[2 * i, 2 * i + 1] for i in range(40_000)]
+    numbers = np.repeat(np.arange(40_000) % 2, 2) * (np.arange(80_000) % 2)
+    start = time.process_time()
+    found = conflicting_first(groups, numbers)
+    assert time.process_time() - start < 2
+    assert found == [*groups[1::2], *groups[::2]]
 
 
 def test_the_summary_says_what_matters(reported: tuple[Path, dict[str, Any]]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+from functools import partial
 from pathlib import Path
+from xml.etree import ElementTree
 
 import jinja2
 import numpy as np
@@ -12,7 +15,17 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from shelfwise.reports import page
+from shelfwise.reports import (
+    ablation_plot,
+    data_plots,
+    explanation_page,
+    page,
+    plots,
+    product_plots,
+    review_data_plots,
+    tuning_plots,
+)
+from shelfwise.schema.explanation import PictureMap
 
 
 def _line() -> Figure:
@@ -51,6 +64,65 @@ def test_a_themed_figure_has_a_light_and_a_dark_version() -> None:
 def test_the_same_figure_gives_the_same_bytes() -> None:
     assert page.figure_uri(_line()) == page.figure_uri(_line())
     assert page.figure_uri(_line(), kind="png").startswith("data:image/png;base64,")
+
+
+MONEY = "Gift card $25 # $50"
+
+
+def _titled(name: str = MONEY) -> Figure:
+    """Text in every place that can have some."""
+    figure = _line()
+    axes = figure.axes[0]
+    axes.set(title=name, xlabel=name, ylabel=name)
+    axes.set_xticks([0, 1], [name, "b"], rotation=45, ha="right")
+    axes.annotate(name, (0.5, 0.5))
+    axes.plot([0, 1], [1, 0], label=name)
+    figure.legend()
+    return figure
+
+
+_PICTURE = np.full((4, 4, 3), 200, np.uint8)
+_MAP = PictureMap(
+    method="grad_cam", asks="class", file="picture-0.png", unit="nats", low=0.0, high=1.0, grid=((1.0,),)
+)
+FIGURES = {
+    "titled": _titled,
+    "confusion": partial(plots.confusion_heat_map, [[1, 0], [0, 1]], [MONEY, "b"]),
+    "balance": data_plots.class_balance([(MONEY, 3)]),
+    "inflation": data_plots.inflation_bars([MONEY], np.array([[0.1, 0.0, 0.2]])),
+    "ablation": partial(
+        ablation_plot.ablation_figure,
+        [{"title": MONEY, "rows": None, "labels": [MONEY], "series": {MONEY: [(0.1, 0.0, 0.2)]}}],
+    ),
+    "explanation": partial(explanation_page.map_figure, _PICTURE, np.eye(4), _MAP, f"for {MONEY}"),
+    "subsets": partial(
+        product_plots.accuracy_by_subset, {MONEY: {MONEY: {"value": 0.5, "ci95": [0.4, 0.6]}}}
+    ),
+    "importance": partial(tuning_plots.importance, {MONEY: 1.0}),
+    "words": review_data_plots.typical_words([{"word": MONEY, "z": 2.0}], 0),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_money_signs_are_drawn_as_they_are(name: str, tmp_path: Path) -> None:
+    html = str(page.themed_figure(FIGURES[name], alt=name))
+    for uri in re.findall(r'data:image/svg[^"]*', html):
+        svg = _bytes(uri).decode()
+        ElementTree.fromstring(svg)
+        assert MONEY[:17] in svg  # a long name is cut
+    page.save_figure(FIGURES[name], tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("odd", ["\x0b", "\x00", "\x1b", "\ufffe", "\ud800"])
+def test_characters_that_svg_cannot_hold_are_left_out(odd: str, tmp_path: Path) -> None:
+    html = str(page.themed_figure(partial(_titled, f"trousers{odd} & tops"), alt=""))
+    for uri in re.findall(r'data:image/svg[^"]*', html):
+        texts = [part.text for part in ElementTree.fromstring(_bytes(uri)).iter() if part.text]
+        assert texts.count("trousers & tops") == 6
+    assert html == str(page.themed_figure(partial(_titled, "trousers & tops"), alt=""))
+    page.save_figure(partial(_titled, f"trousers{odd} & tops"), tmp_path / "odd.png")
+    page.save_figure(partial(_titled, "trousers & tops"), tmp_path / "plain.png")
+    assert (tmp_path / "odd.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 
 
 def test_the_series_colours_follow_the_style_of_the_drawing() -> None:

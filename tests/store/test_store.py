@@ -323,3 +323,12 @@ def test_the_remains_of_killed_writers_are_swept(store: ArtifactStore) -> None:
     assert not old.exists()
     assert fresh.exists()
     assert not orphan.exists()
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud800", {"a": ["\udfff"]}, {1: "a", "1": "b"}, {"a": [{None: 1}]}, ({True: 1},)]
+)
+def test_json_that_would_not_come_back_is_refused(store: ArtifactStore, value: Any) -> None:
+    with pytest.raises(StoreError, match="not a JSON value"):
+        store.write_json("x", value, producer="test")
+    assert "x" not in store

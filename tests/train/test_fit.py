@@ -209,6 +209,27 @@ def test_the_journal_drops_a_torn_line_and_what_came_after_the_checkpoint(tmp_pa
     assert read_journal(tmp_path / "journal.jsonl") == [{"step": 1}, {"step": 2}]
 
 
+def test_a_kill_while_the_journal_is_cut_leaves_its_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n')
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shelfwise.train.journal.json.dumps", killed)
+        with pytest.raises(KeyboardInterrupt):
+            Journal(tmp_path, resume_step=2)
+    assert [record["step"] for record in read_journal(path)] == [1, 2, 3]
+    log = Journal(tmp_path, resume_step=2)
+    log.add({"step": 3, "loss": 0.5})
+    log.close()
+    assert [record["step"] for record in read_journal(path)] == [1, 2, 3]
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_tensorboard_gets_the_numbers_where_it_is_installed(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     log = Journal(tmp_path, tensorboard=True)

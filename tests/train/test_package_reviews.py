@@ -18,7 +18,9 @@ from shelfwise.cli import app
 from shelfwise.data.review_tokens import review_text
 from shelfwise.data.synthetic_reviews import synthetic_reviews
 from shelfwise.errors import BundleError
+from shelfwise.predict.review_backend import pad_id
 from shelfwise.predict.reviews import ReviewPredictor, ReviewScores
+from shelfwise.predict.torch_reviews import load_review_net
 from shelfwise.train import package_reviews
 from shelfwise.train.package_reviews import reexport_reviews
 
@@ -125,3 +127,26 @@ def test_a_lost_card_is_written_again(copy: Path) -> None:
     bundle = reexport_reviews(copy)
     assert (copy / "README.md").read_text().startswith(f"# {bundle.label}\n")
     assert json.loads((copy / "bundle.json").read_text())["version"] == bundle.version
+
+
+def written(bundle: Path, folder: Path, ids: torch.Tensor) -> dict[str, float]:
+    """The largest differences of the review network's graphs on some ids."""
+    opened = ReviewsBundle.open(bundle)
+    shutil.copy(bundle / "model.safetensors", folder)
+    net = load_review_net(opened)
+    samples = package_reviews._samples(ids, pad_id(opened))
+    return package_reviews._write_graphs(net, package_reviews._REVIEW, samples, folder, {})
+
+
+def test_samples_without_a_word_are_compared_as_they_are(bundle: Path, tmp_path: Path) -> None:
+    found = written(bundle, tmp_path, torch.full((2, 3), pad_id(ReviewsBundle.open(bundle))))
+    assert found["review"] < 1e-4
+    assert 0 <= found["review.int8"] < 0.5
+
+
+def test_a_difference_that_is_no_number_is_not_lost(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = iter([0.1, np.nan, 0.2])
+    monkeypatch.setattr(package_reviews, "largest_difference", lambda *_, **__: next(told))
+    assert np.isnan(written(bundle, tmp_path, torch.arange(20, 29).reshape(3, 3))["review.int8"])

@@ -14,8 +14,10 @@ from safetensors.numpy import load_file
 from small_checkpoints import save_small_checkpoint
 
 from shelfwise.bundle import ReviewsBundle
-from shelfwise.config import ReviewsConfig
+from shelfwise.config import AspectsConfig, ReviewsConfig, ReviewTrainConfig
 from shelfwise.errors import ConfigError, TrainingError
+from shelfwise.train.aspect_rows import AspectRow, Sentence
+from shelfwise.train.aspects import fingerprint
 from shelfwise.train.fit import Watch
 from shelfwise.train.review_inputs import ReviewInputs, pieces
 from shelfwise.train.reviews import train_reviews
@@ -70,6 +72,47 @@ def test_a_run_resumes_to_the_same_weights(
     for name, value in weights(whole).items():
         np.testing.assert_array_equal(value, weights(cut)[name])
     assert whole.version == cut.version or whole.meta.files["review.onnx"] == cut.meta.files["review.onnx"]
+
+
+@pytest.mark.parametrize("setting", [{"batch_size": 48}, {"seed": 7}, {"weight_decay": 0.5}])
+def test_hidden_words_do_not_go_on_with_other_settings(
+    tiny_reviews_config: ReviewsConfig,
+    drawn_review_inputs: ReviewInputs,
+    tmp_path: Path,
+    setting: dict[str, Any],
+) -> None:
+    def interrupt(moment: Watch) -> None:
+        if moment.record.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(TrainingError, match="interrupted"):
+        train_reviews(tiny_reviews_config, tmp_path, inputs=drawn_review_inputs, watch=interrupt)
+    other = changed(tiny_reviews_config, train=setting)
+    with pytest.raises(TrainingError, match=f"train.{next(iter(setting))}"):
+        train_reviews(other, tmp_path, inputs=drawn_review_inputs, resume=True)
+
+
+def test_aspects_do_not_go_on_with_other_labels_or_settings() -> None:
+    settings, loop = AspectsConfig(), ReviewTrainConfig()
+    ids, tags = np.arange(4, dtype=np.int64), np.zeros(4, np.int64)
+    span = Sentence(0, 3, np.zeros(2, np.float32))
+    one = AspectRow(ids, (span,))
+    others = [
+        [],
+        [one, one],
+        [replace(one, ids=ids + 1)],
+        [replace(one, sentences=(replace(span, labels=np.ones(2, np.float32)),))],
+        [replace(one, sentences=(replace(span, weight=0.3),))],
+        [replace(one, sentences=(replace(span, first=1),))],
+        [replace(one, tags=tags)],
+        [replace(one, implied=np.ones(3, np.float32))],
+    ]
+    known = fingerprint(settings, loop, [one])
+    assert known == fingerprint(settings, loop.model_copy(update={"threads": 3}), [AspectRow(ids, (span,))])
+    found = [known, *(fingerprint(settings, loop, rows) for rows in others)]
+    found.append(fingerprint(settings.model_copy(update={"lr": 1.0}), loop, [one]))
+    found.append(fingerprint(settings, loop.model_copy(update={"seed": 9}), [one]))
+    assert len({str(each) for each in found}) == len(others) + 3
 
 
 def test_an_unfinished_run_is_not_overwritten_and_a_finished_one_is_returned(

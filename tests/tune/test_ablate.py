@@ -12,7 +12,7 @@ from small_products import products_config, shelved_data
 from shelfwise.config import AblateConfig, Config
 from shelfwise.files import claimed
 from shelfwise.train.fit import Watch
-from shelfwise.tune.ablate import Told, run_cells
+from shelfwise.tune.ablate import NOTE, Told, failures, run_cells
 from shelfwise.tune.ablation_panels import panels
 from shelfwise.tune.ablation_table import markdown, row_counts, write_ablation
 from shelfwise.tune.cells import Plan, plan, result_of
@@ -114,6 +114,31 @@ def test_two_processes_share_the_cells_and_fail_alone(products_table: Path, tmp_
     assert result["cost"]["threads"] == 1
 
 
+def test_a_second_job_takes_no_failure_from_the_first(
+    products_table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = planned(products_table, {"rate": {"broken": BROKEN}}, seeds=(0,)).cells[1]
+    note = cell.path(tmp_path, NOTE)
+    note.parent.mkdir(parents=True)
+    tried: list[str] = []
+
+    def fails(*_: object, **__: object) -> str:
+        tried.append(note.read_text() if note.exists() else "")
+        raise RuntimeError("again")
+
+    monkeypatch.setattr("shelfwise.tune.ablate.run_cell", fails)
+    before = failures([cell], tmp_path)  # as the first job saw it when it began
+    note.write_text("failed in the first job")
+    monkeypatch.setattr("shelfwise.tune.processes._started", lambda *_: {})
+    run_in_processes([cell], tmp_path, print, jobs=2)  # a second one begins
+    run_cells([cell], tmp_path, print, again=before)
+    assert note.read_text() == "failed in the first job"
+    assert tried == []
+    run_cells([cell], tmp_path, print, again=failures([cell], tmp_path))
+    assert tried == [""]
+    assert "RuntimeError: again" in note.read_text()
+
+
 def test_differences_are_paired_and_cover_seeds_and_rows(small: Plan, out: Path, tmp_path: Path) -> None:
     found = summarise(small, out, name="tiny")
     few = found["groups"]["learning curve"]["60"]
@@ -126,6 +151,7 @@ def test_differences_are_paired_and_cover_seeds_and_rows(small: Plan, out: Path,
     assert change["ci95"][0] <= change["value"] <= change["ci95"][1]
     assert found["groups"]["learning curve"]["all"]["same_as_baseline"]
     assert found["cells"] == {"done": 4, "all": 4}
+    assert "1,000 resamples of families, half-widths" in found["method"]
     write_ablation(found, tmp_path)
     assert json.loads((tmp_path / "ablation.json").read_text()) == found
     page = (tmp_path / "ablation.md").read_text()
@@ -267,3 +293,4 @@ def test_pictures_are_ablated_alike(products_table: Path, tmp_path: Path) -> Non
     assert result is not None
     assert result["rows"]["train"] == 60
     assert set(result["figures"]) == {f"{name}/category/picture" for name in ("accuracy", "ece", "macro_f1")}
+    assert "1,000 resamples of rows" in summarise(found, tmp_path, name="tiny")["method"]

@@ -19,7 +19,7 @@ from shelfwise.metrics.classification import (
     top_k_hits,
     weighted_f1,
 )
-from shelfwise.metrics.macro_f1 import sampled_class_scores
+from shelfwise.metrics.macro_f1 import mean_over_classes, sampled_class_scores
 
 TOP_K = (2, 3, 5)
 
@@ -62,8 +62,9 @@ def headline_samples(
         place = slice(len(columns) + i * BINS, len(columns) + (i + 1) * BINS)
         found[name] = sampled_ece(means[place], drawn[:, place])
     scores = sampled_class_scores(labels, predicted, classes, seed=seed, resamples=resamples, groups=groups)
-    for name, f1 in (("macro_f1", macro_f1(scores)), ("weighted_f1", weighted_f1(scores))):
-        found[name] = Sampled(float(f1[0]), f1[1:])
+    macro, weighted = macro_f1(scores), weighted_f1(scores)
+    found["macro_f1"] = mean_over_classes(float(macro[0]), macro[1:])
+    found["weighted_f1"] = Sampled(float(weighted[0]), weighted[1:])
     return found
 
 

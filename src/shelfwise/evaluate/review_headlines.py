@@ -16,6 +16,7 @@ from shelfwise.evaluate.headlines import headline_samples
 from shelfwise.evaluate.review_scores import DECODING, SENTIMENTS, STARS, Answers, Truth, summed
 from shelfwise.metrics.bootstrap import Sampled, mean_of, resampled_counts
 from shelfwise.metrics.classification import auroc_parts, class_scores, confusion_matrix, macro_f1
+from shelfwise.metrics.macro_f1 import mean_over_classes
 from shelfwise.metrics.ordinal import sampled_absolute_error, sampled_kappa, sampled_r_squared
 from shelfwise.predict.reviews import FEELINGS
 
@@ -77,7 +78,7 @@ def _sampled_f1(
     """Return macro-F1 with its resamples."""
     cells = resampled_counts(labels * classes + said, classes * classes, seed=seed, groups=groups)
     value = float(macro_f1(class_scores(confusion_matrix(said, labels, classes))))
-    return Sampled(value, macro_f1(class_scores(cells.reshape(-1, classes, classes))))
+    return mean_over_classes(value, macro_f1(class_scores(cells.reshape(-1, classes, classes))))
 
 
 def evaluate_answers(

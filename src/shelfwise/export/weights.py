@@ -37,7 +37,8 @@ def halved(
     That is the largest change of a probability over `inputs`. Above `TOLERANCE` it is the module itself,
     float32 and 0."""
     rounded = copy.deepcopy(module).half().float()
-    change = max(_change(module, rounded, some, links) for some in inputs)
+    # numpy's max, since Python's own loses a NaN that does not come first.
+    change = float(np.max([_change(module, rounded, some, links) for some in inputs]))
     if change <= TOLERANCE:
         return rounded, torch.float16, change
     return module, torch.float32, 0.0

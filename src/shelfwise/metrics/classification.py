@@ -40,14 +40,10 @@ def accuracy(predicted: Int64[ndarray, "N"], labels: Int64[ndarray, "N"]) -> flo
 def top_k_hits(scores: Float[ndarray, "N K"], labels: Int64[ndarray, "N"], k: int) -> Bool[ndarray, "N"]:
     """Tell for each row whether its label is among the k best scores.
 
-    Classes tied with the label count as better, so that constant scores earn nothing they do not know."""
+    Classes tied with the label count as better, so that constant scores earn nothing they do not know;
+    so do those that cannot be compared with it (NaN)."""
     own = np.take_along_axis(scores, labels[:, None], axis=1)
-    return np.asarray((scores >= own).sum(axis=1) <= k)
-
-
-def top_k_accuracy(scores: Float[ndarray, "N K"], labels: Int64[ndarray, "N"], k: int) -> float:
-    """Return the share of rows whose label is among the k best scores; NaN without rows."""
-    return float(top_k_hits(scores, labels, k).mean()) if len(labels) else float("nan")
+    return np.asarray((~(scores < own)).sum(axis=1) <= k)
 
 
 def confusion_matrix(
@@ -127,13 +123,6 @@ def mid_ranks(values: Shaped[ndarray, "N"]) -> Float[ndarray, "N"]:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = counts.cumsum()
     return np.asarray((last - (counts - 1) / 2)[inverse])
-
-
-def negative_log_likelihood(logits: Float[ndarray, "N K"], labels: Int64[ndarray, "N"]) -> float:
-    """Return the mean of -log p(label), in nats; ln K for a model that knows nothing, NaN without rows."""
-    if not len(labels):
-        return float("nan")
-    return float(-np.take_along_axis(log_softmax(logits), labels[:, None], axis=1).mean())
 
 
 def _ratio(top: ArrayLike, bottom: ArrayLike) -> Float[ndarray, "*R"]:

@@ -16,6 +16,7 @@ from numpy import ndarray
 
 from shelfwise.metrics.bootstrap import RESAMPLES, Sampled, resampled_counts
 from shelfwise.metrics.classification import class_scores_of_counts
+from shelfwise.metrics.macro_f1 import mean_over_classes
 
 HEAD, TAIL = 100, 20
 Part = Literal["head", "middle", "tail"]
@@ -84,7 +85,7 @@ def sampled_longtail(
 ) -> dict[str, Sampled]:
     """Return `accuracy_PART` and `macro_f1_PART` with their resamples, of rows or of whole groups.
 
-    A resample's mean F1 is over the classes drawn in it; NaN where it has none of the part."""
+    A resample's mean F1 is over the classes drawn in it. NaN where one has none of the part."""
     size = len(counts)
     cells = labels + size * (predicted == labels)
     told = resampled_counts(cells, 2 * size, seed=seed, resamples=resamples, groups=groups)
@@ -95,7 +96,7 @@ def sampled_longtail(
     for part, members in parts_of(counts, head=head, tail=tail).items():
         accuracy, f1 = _scores_of_counts(hits, missed + hits, claimed, members)
         found[f"accuracy_{part}"] = Sampled(values[part].accuracy, accuracy)
-        found[f"macro_f1_{part}"] = Sampled(values[part].macro_f1, f1)
+        found[f"macro_f1_{part}"] = mean_over_classes(values[part].macro_f1, f1)
     return found
 
 

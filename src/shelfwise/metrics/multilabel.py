@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from shelfwise.metrics.bootstrap import RESAMPLES, Sampled, resampled_means
 from shelfwise.metrics.classification import class_scores_of_counts
+from shelfwise.metrics.macro_f1 import mean_over_classes
 
 KINDS = ("precision", "recall", "f1")
 NAMES = (
@@ -46,7 +47,10 @@ def sampled_multilabel(
         return {name: Sampled(value, np.full(resamples, np.nan)) for name, value in values.items()}
     columns = _columns(said, truth)
     drawn = _scores(resampled_means(columns, seed=seed, resamples=resamples, groups=groups))
-    return {name: Sampled(value, drawn[name]) for name, value in values.items()}
+    return {
+        name: (mean_over_classes if name.startswith("macro") else Sampled)(value, drawn[name])
+        for name, value in values.items()
+    }
 
 
 def _columns(said: Bool[ndarray, "N K"], truth: Bool[ndarray, "N K"]) -> Float[ndarray, "N M"]:

@@ -1,4 +1,4 @@
-"""Retrieval metrics over a pool by dot product, in chunks: memory does not grow with queries times pool.
+"""Retrieval metrics over a pool by dot product, in chunks of queries: memory does not grow with their number.
 
 Shapes: Q queries, N pool rows, D dimensions, `depth` best rows kept per query. A pool row is relevant to a
 query when their groups are equal (the same class, the same product).
@@ -44,7 +44,8 @@ def first_relevant_rank(
 ) -> Int64[ndarray, "Q"]:
     """Return the rank, from 1, of the first relevant row of each query over the whole pool; 0 if none.
 
-    A row ranks by how many score above it, or equal it and stand before it. One sweep per query chunk."""
+    A row ranks by how many score above it, or equal it and stand before it. Unlike `top_rows` it holds
+    query_chunk * N scores at a time, and as many marks: ask smaller chunks of a very large pool."""
     ranks = np.zeros(len(queries), dtype=np.int64)
     for start in range(0, len(queries), query_chunk):
         chunk = slice(start, start + query_chunk)

@@ -21,12 +21,14 @@ try:
 except ImportError as missing:
     raise MissingExtraError("matplotlib", "report") from missing
 
-from shelfwise.reports.page import save_figure, series_colours
+from shelfwise.reports.page import save_figure, series_colours, short
 
 Panel = dict[str, Any]
 """`title`, `rows`, `labels` and `series`, as `tune.ablation_panels.panels` makes them."""
 
 COLUMNS = 2
+MOST_LETTERS = 26
+"""Of a switch beside its line."""
 MARKERS = ("o", "s", "D", "^", "v")
 WIDE = 8.0
 """Points from which on small differences would vanish on a linear axis."""
@@ -93,7 +95,7 @@ def _differences(axes: Axes, panel: Panel, looks: dict[str, tuple[str, str]]) ->
     else:
         axes.margins(x=0.06)
     axes.xaxis.set_major_formatter(FuncFormatter(_signed))
-    axes.set_yticks(range(len(labels)), [_short(name) for name in labels])
+    axes.set_yticks(range(len(labels)), [short(name, MOST_LETTERS) for name in labels])
     axes.set(xlabel="difference from the baseline, points", ylim=(len(labels) - 0.5, -0.5))
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
@@ -127,7 +129,3 @@ def _wide_ticks(low: float, high: float) -> list[float]:
 
 def _signed(value: float, _place: int | None = None) -> str:
     return "0" if abs(value) < 1e-9 else f"{value:+g}".replace("-", "−")
-
-
-def _short(name: str, most: int = 26) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import warnings
+from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from numpy import ndarray
 
 from shelfwise.reports import data_plots, page
 from shelfwise.reports.data_facts import Analysis
-from shelfwise.reports.duplicates import Groups, conflicting
+from shelfwise.reports.duplicates import Groups, conflicting_first
 from shelfwise.reports.survey import Survey
 
 CLASSES_SHOWN = 24
@@ -28,7 +30,8 @@ Plots = dict[str, tuple[data_plots.Draw, str]]
 
 def write(out: Path, survey: Survey, analysis: Analysis, facts: dict[str, Any]) -> None:
     """Write `report.html` and one PNG for each plot into `out`."""
-    plots = _plots(survey, facts)
+    slugs = file_names(facts["labels"])
+    plots = _plots(survey, facts, slugs)
     with warnings.catch_warnings():
         # A class name in a script that matplotlib's font lacks shows as boxes in the PNG alone.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
@@ -51,7 +54,7 @@ def write(out: Path, survey: Survey, analysis: Analysis, facts: dict[str, Any]) 
         main=facts["labels"].get(facts["target"]),
         grey=set(facts["pictures"]["modes"]) <= {"1", "L"},
         inflation_reading=_inflation_reading(facts),
-        slug=_slug,
+        slugs=slugs,
         small_labels=[
             t for t, label in facts["labels"].items() if t != facts["target"] and label["classes"] <= 8
         ],
@@ -118,11 +121,11 @@ def _sections(facts: dict[str, Any]) -> list[tuple[str, str]]:
     return [section for section in sections if section[0] not in absent]
 
 
-def _plots(survey: Survey, facts: dict[str, Any]) -> Plots:
+def _plots(survey: Survey, facts: dict[str, Any], slugs: Mapping[str, str]) -> Plots:
     plots: Plots = {}
     for target, label in facts["labels"].items():
         counts = list(label["counts"].items())
-        plots[f"balance-{_slug(target)}"] = (data_plots.class_balance(counts), f"Rows per class of {target}")
+        plots[f"balance-{slugs[target]}"] = (data_plots.class_balance(counts), f"Rows per class of {target}")
     main = facts["labels"].get(facts["target"])
     if main and main["classes"] > data_plots.MOST_BARS:
         draw = data_plots.long_tail(list(main["counts"].values()))
@@ -186,8 +189,7 @@ def _examples(survey: Survey, groups: Groups) -> list[dict[str, Any]]:
         numbers, names = survey.labels(survey.target)
     else:
         numbers, names = np.full(len(survey), -1, dtype=np.int64), []
-    odd = conflicting(groups, numbers)
-    chosen = [*odd, *[group for group in groups if group not in odd]][:GROUPS_SHOWN]
+    chosen = conflicting_first(groups, numbers)[:GROUPS_SHOWN]
     return [
         {
             "size": len(group),
@@ -252,5 +254,11 @@ def _tiny(facts: dict[str, Any]) -> bool:
     return width is not None and width["max"] <= 48
 
 
-def _slug(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+def file_names(labels: Iterable[str]) -> dict[str, str]:
+    """Part of a file's name for each label: its letters and digits, numbered where two would be the same."""
+    found: dict[str, str] = {}
+    for label in labels:
+        plain = "".join(letter if letter.isalnum() else "-" for letter in label.lower())
+        names = (f"{plain}-{number}" if number > 1 else plain for number in count(1))
+        found[label] = next(name for name in names if name not in found.values())
+    return found

@@ -17,9 +17,11 @@ try:
 except ImportError as missing:
     raise MissingExtraError("matplotlib", "report") from missing
 
-from shelfwise.reports.page import series_colours
+from shelfwise.reports.page import plain_logarithm, series_colours, short
 
 MOST_BARS = 30
+MOST_LETTERS = 28
+"""Of a name beside its bar."""
 Draw = Callable[[], Figure]
 
 
@@ -36,7 +38,7 @@ def class_balance(counts: Sequence[tuple[str, int]]) -> Draw:
         colours = [series_colours()[0]] * len(shown)
         if len(counts) > MOST_BARS:
             colours[-1] = series_colours()[4]
-        names = [_short(name) for name, _ in shown]
+        names = [short(name, MOST_LETTERS) for name, _ in shown]
         bars = axes.barh(range(len(shown)), [n for _, n in shown], color=colours, height=0.72)
         axes.bar_label(bars, [f"{n:,}" for _, n in shown], padding=4, fontsize=8.5)
         axes.set_yticks(range(len(shown)), names)
@@ -59,7 +61,8 @@ def long_tail(counts: Sequence[int]) -> Draw:
         ranks = np.arange(1, len(counts) + 1)
         axes.fill_between(ranks, counts, 0.8, step="mid", alpha=0.25)
         axes.step(ranks, counts, where="mid")
-        axes.set(yscale="log", xlabel="class, by rank", ylabel="rows", xlim=(0.5, len(counts) + 0.5))
+        plain_logarithm(axes.yaxis)
+        axes.set(xlabel="class, by rank", ylabel="rows", xlim=(0.5, len(counts) + 0.5))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
         return figure
@@ -77,7 +80,7 @@ def brightness(counts: Int64[ndarray, "256"]) -> Draw:
         axes.fill_between(np.arange(256), share, 0, step="mid", alpha=0.85, linewidth=0)
         positive = share[share > 0]
         if len(positive) and positive.max() > 50 * np.median(positive):
-            axes.set_yscale("log")
+            plain_logarithm(axes.yaxis)
         axes.set(xlabel="brightness, 0 black to 255 white", ylabel="share of pixels", xlim=(0, 255))
         axes.grid(axis="y")
         return figure
@@ -131,7 +134,7 @@ def inflation_bars(names: Sequence[str], values: Float[ndarray, "T 3"]) -> Draw:
         spread = np.abs(points[:, 1:].T - points[:, 0])
         axes.axvline(0, color=series_colours()[4], linewidth=0.8)
         axes.errorbar(points[:, 0], range(len(names)), xerr=spread, fmt="o", capsize=3, markersize=6)
-        axes.set_yticks(range(len(names)), [_short(name) for name in names])
+        axes.set_yticks(range(len(names)), [short(name, MOST_LETTERS) for name in names])
         axes.invert_yaxis()
         axes.margins(y=0.12)
         axes.set_xlabel("points of accuracy that a naive row split adds")
@@ -140,8 +143,3 @@ def inflation_bars(names: Sequence[str], values: Float[ndarray, "T 3"]) -> Draw:
         return figure
 
     return draw
-
-
-def _short(name: str, most: int = 28) -> str:
-    """A label that fits beside a bar; `$` would be read as mathematics."""
-    return (name if len(name) <= most else name[: most - 1] + "…").replace("$", r"\$")

@@ -58,6 +58,13 @@ def conflicting(groups: Groups, numbers: Int64[ndarray, "N"]) -> Groups:
     return [g for g in groups if len({int(numbers[row]) for row in g if numbers[row] >= 0}) > 1]
 
 
+def conflicting_first(groups: Groups, numbers: Int64[ndarray, "N"]) -> Groups:
+    """All groups, those that disagree before the others, each kind in its order. No row is in two groups."""
+    odd = conflicting(groups, numbers)
+    apart = {group[0] for group in odd}
+    return [*odd, *(group for group in groups if group[0] not in apart)]
+
+
 def leakage(found: Duplicates, survey: Survey, parts: dict[str, Int64[ndarray, "_"]]) -> dict[str, Any]:
     """How many test rows have a double among the training rows, by kind."""
     size = len(survey)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -30,6 +31,8 @@ SIDE = 320
 """Pixels of an overlay's longer side on the page, about."""
 SAID = {"class": "for {label}", "contrast": "for {label} rather than {rival}", "edges": "edges alone"}
 MOST_GAZES = 12
+HEADING = 42
+"""Letters in a line above a map."""
 
 
 def write_explanation(explained: Explained, folder: Path) -> list[Path]:
@@ -93,7 +96,7 @@ def map_figure(
     left.imshow(pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2))
     right.imshow(overlay(pixels, values, said))
     for axes, name in ((left, "as the network sees it"), (right, heading)):
-        axes.set_title(name, fontsize=9, wrap=True)
+        axes.set_title(fill(name, HEADING), fontsize=9)  # wrap=True would read `$` as mathematics
         axes.set_axis_off()
     most = _most(values)
     ends = (0, most) if said.asks == "edges" else (-most, most)

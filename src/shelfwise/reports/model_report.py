@@ -38,7 +38,10 @@ def write_model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]]
 
 def model_report(evaluation: Evaluation, journal: Sequence[dict[str, Any]]) -> str:
     """Return the page."""
-    metrics, heat = evaluation.metrics, _heat(evaluation.metrics)
+    metrics, heat = evaluation.metrics, None
+    classes = [row["class"] for row in metrics["test"]["per_class"]]
+    if len(classes) <= MOST_SHADED:
+        heat = plots.heat_cells(metrics["test"]["confusion"], classes)
     shown = {
         name: themed_figure(draw, alt=name.replace("_", " "))
         for name, draw in figures(metrics, journal).items()
@@ -98,19 +101,6 @@ def _sections(metrics: dict[str, Any], *, has_curves: bool) -> list[tuple[str, s
     if has_curves:
         found.append(("training", "Training"))
     return [*found, ("cost", "Cost"), ("provenance", "Provenance")]
-
-
-def _heat(metrics: dict[str, Any]) -> list[tuple[str, list[tuple[str, float]]]] | None:
-    """Return the confusion matrix as shaded cells; a row's shades are square roots of its shares, so that
-    rare confusions show. None where it would be too large to read."""
-    test = metrics["test"]
-    if len(test["per_class"]) > MOST_SHADED:
-        return None
-    rows = []
-    for row, counts in zip(test["per_class"], test["confusion"], strict=True):
-        total = max(sum(counts), 1)
-        rows.append((row["class"], [(str(n) if n else "·", (n / total) ** 0.5) for n in counts]))
-    return rows
 
 
 def _uris(test: LabelledPictures, ids: Sequence[str]) -> list[str]:

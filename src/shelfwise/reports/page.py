@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ from shelfwise.files import replacing, write_json
 try:
     import matplotlib as mpl
     from cycler import cycler
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
+    from matplotlib.ticker import LogFormatter
 except ImportError as missing:
     raise MissingExtraError("matplotlib", "report") from missing
 try:
@@ -35,11 +39,15 @@ except ImportError as missing:
 SERIES_LIGHT = ("#0f766e", "#b45309", "#4f5fb0", "#9d3a5d", "#6b7280")
 SERIES_DARK = ("#5cc8bb", "#f0a860", "#9ba9f0", "#ea8fb0", "#a3a9b5")
 _INK = {"light": "#3d424c", "dark": "#c4c8d0", "neutral": "#7b818c"}
+_UNDRAWN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML, and so SVG, cannot hold."""
 _LINE = {"light": "#d9d7d0", "dark": "#3a404b", "neutral": "#9a9fa9"}
 
 
 def figure_style(theme: str = "neutral") -> dict[str, Any]:
-    """Return matplotlib settings for `theme` (light, dark, or neutral, which is legible on both)."""
+    """Return matplotlib settings for `theme` (light, dark, or neutral, which is legible on both).
+
+    Text is set as it is: nothing is mathematics. A logarithmic axis wants `plain_logarithm`."""
     ink, line = _INK[theme], _LINE[theme]
     series = SERIES_DARK if theme == "dark" else SERIES_LIGHT
     return {
@@ -68,6 +76,7 @@ def figure_style(theme: str = "neutral") -> dict[str, Any]:
         "ytick.labelcolor": ink,
         "legend.frameon": False,
         "lines.linewidth": 1.8,
+        "text.parse_math": False,  # names of classes and settings may have `$`
         "svg.fonttype": "none",
         "svg.hashsalt": "shelfwise",
     }
@@ -89,12 +98,34 @@ def series_colours() -> list[str]:
     return [str(entry["color"]) for entry in mpl.rcParams["axes.prop_cycle"]]
 
 
+def short(name: str, most: int) -> str:
+    """Return a name that fits where `most` characters do."""
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def plain_logarithm(axis: Axis) -> None:
+    """Make an axis logarithmic with plain numbers; matplotlib's own powers are mathematics."""
+    axes = axis.axes
+    (axes.set_xscale if axis is axes.xaxis else axes.set_yscale)("log")
+    axis.set_major_formatter(_PlainNumbers())
+    axis.set_minor_formatter(_PlainNumbers())
+
+
+class _PlainNumbers(LogFormatter):
+    """The ticks that matplotlib would name, as `1,000` and `0.01`."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        if not super().__call__(x, pos):
+            return ""
+        return f"{x:,.0f}" if x >= 1 else np.format_float_positional(x, 6, fractional=False, trim="-")
+
+
 def figure_uri(figure: Figure, *, kind: str = "svg", dpi: int = 144) -> str:
     """Return a data URI (`svg` or `png`) of a figure, with no date in it: the same figure, the same bytes.
 
     A figure drawn outside `themed_figure` is best drawn under `rc_context(figure_style())`."""
     buffer = io.BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "shelfwise"}):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "shelfwise", "text.parse_math": False}):
         figure.savefig(buffer, format=kind, dpi=dpi, metadata={"Date": None} if kind == "svg" else None)
     return _uri(buffer.getvalue(), "image/svg+xml" if kind == "svg" else f"image/{kind}")
 
@@ -102,7 +133,7 @@ def figure_uri(figure: Figure, *, kind: str = "svg", dpi: int = 144) -> str:
 def save_figure(draw: Callable[[], Figure], path: Path, *, dpi: int = 144) -> None:
     """Write the light version of a figure as PNG on white, atomically."""
     figure = _drawn(draw, "light")
-    with replacing(path) as partial:
+    with replacing(path) as partial, mpl.rc_context({"text.parse_math": False}):
         figure.savefig(partial, format="png", dpi=dpi, facecolor="white")
 
 
@@ -179,7 +210,21 @@ def duration(seconds: float | int | None) -> str:
 def _drawn(draw: Callable[[], Figure], theme: str) -> Figure:
     style: Any = figure_style(theme)
     with mpl.rc_context(style):
-        return draw()
+        figure = draw()
+        _strip_controls(figure)
+        return figure
+
+
+def _strip_controls(figure: Figure) -> None:
+    """Take out of all text what no SVG may hold and no font can draw, such as vertical tabs."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            names = [label.get_text() for label in axis.get_majorticklabels()]
+            if any(map(_UNDRAWN.search, names)):  # else its formatter would write them anew
+                axis.set_ticks(axis.get_majorticklocs(), [_UNDRAWN.sub("", name) for name in names])
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(_UNDRAWN.sub("", text.get_text()))
 
 
 def _uri(data: bytes, mime: str) -> str:

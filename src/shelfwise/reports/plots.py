@@ -15,13 +15,15 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from shelfwise.reports.page import SERIES_LIGHT, series_colours, themed_figure
+from shelfwise.reports.page import SERIES_LIGHT, series_colours, short, themed_figure
 
 Bins = dict[str, Any]
 """`edges`, `count`, `confidence`, `accuracy` of a reliability diagram, as in metrics.json."""
 
 FEWEST = 5
 """A bin with fewer rows than this is left out of the reliability diagram."""
+MOST_LETTERS = 18
+"""Of a class on an axis of the confusion matrix."""
 
 
 def reliability_diagram(before: Bins, after: Bins) -> Figure:
@@ -75,12 +77,25 @@ def confusion_heat_map(confusion: Sequence[Sequence[int]], classes: Sequence[str
             ink = on_strong if share[row, column] > 0.4 else on_light
             axes.text(column, row, f"{counts[row, column]:.0f}", ha="center", va="center", size=9, color=ink)
     places = range(len(classes))
-    axes.set_xticks(places, [_short(name) for name in classes], rotation=45, ha="right")
-    axes.set_yticks(places, [_short(name) for name in classes])
+    axes.set_xticks(places, [short(name, MOST_LETTERS) for name in classes], rotation=45, ha="right")
+    axes.set_yticks(places, [short(name, MOST_LETTERS) for name in classes])
     axes.set(xlabel="answer", ylabel="label")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure
+
+
+def heat_cells(
+    confusion: Sequence[Sequence[int]], classes: Sequence[str]
+) -> list[tuple[str, list[tuple[str, float]]]]:
+    """The same as cells of a page's table: each row's name, and its numbers with their shades.
+
+    Shades are square roots of the shares, so that rare confusions show."""
+    rows = []
+    for name, counts in zip(classes, confusion, strict=True):
+        total = max(sum(counts), 1)
+        rows.append((name, [(str(n) if n else "·", (n / total) ** 0.5) for n in counts]))
+    return rows
 
 
 CURVES = {
@@ -159,7 +174,3 @@ def _series(journal: Sequence[dict[str, Any]], key: str, most: int = 400) -> tup
 
 def _axis(journal: Sequence[dict[str, Any]]) -> str:
     return "epoch" if all("epoch" in record for record in journal) else "step"
-
-
-def _short(name: str, most: int = 18) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"

@@ -11,12 +11,11 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from jaxtyping import Float
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 from numpy import ndarray
 
-from shelfwise.reports.page import series_colours
+from shelfwise.reports.page import plain_logarithm, series_colours
 from shelfwise.reports.plots import FEWEST, Bins
 
 MARKERS = "osD^vPX"
@@ -98,7 +97,7 @@ def accuracy_by_rows(per_class: Sequence[dict[str, Any]]) -> Figure:
     axes.scatter(rows, accuracy, s=10 + 60 * np.sqrt(support / support.max()), alpha=0.5, linewidths=0)
     grid = np.geomspace(rows.min(), max(rows.max(), rows.min() * 1.01), 80)
     axes.plot(grid, running_mean(rows, accuracy, support, grid), color=colours[1], label="running mean")
-    _log_rows(axes)
+    plain_logarithm(axes.xaxis)
     axes.set(xlabel="training products of the class", ylabel="accuracy", ylim=(-0.04, 1.04))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid()
@@ -123,13 +122,6 @@ def running_mean(
 def spoken(subset: str) -> str:
     """A subset such as `picture+text` as it is said."""
     return subset.replace("+", " + ")
-
-
-def _log_rows(axes: Axes) -> None:
-    """A logarithmic axis of rows in plain numbers."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 
 
 def _colour(place: int) -> str:

@@ -68,7 +68,7 @@ def review_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]]) ->
         names=NAMES,
         cards=CARDS,
         said=shown,
-        heat=_heat(metrics["test"]["confusion"]),
+        heat=plots.heat_cells(metrics["test"]["confusion"], STAR_NAMES),
         stars=STAR_NAMES,
         slices=_slices(metrics),
         reliability=themed_figure(drawn["reliability"], alt="reliability"),
@@ -168,12 +168,3 @@ def _comparison_lead(comparison: dict[str, Any]) -> str:
     )
     ahead = shown("qwk", row["difference"]["value"], sign=True)
     return f"{words} B minus A in kappa: {ahead} (95% interval {low} to {high}), {verdict}."
-
-
-def _heat(confusion: Sequence[Sequence[int]]) -> list[tuple[str, list[tuple[str, float]]]]:
-    """Return the confusion matrix as cells shaded by the share of their row."""
-    rows = []
-    for name, counts in zip(STAR_NAMES, confusion, strict=True):
-        total = max(sum(counts), 1)
-        rows.append((name, [(str(n) if n else "·", (n / total) ** 0.5) for n in counts]))
-    return rows

@@ -86,7 +86,7 @@ def importance(shares: Mapping[str, float]) -> Figure:
             va="center",
             fontsize=9.5,
         )
-    axes.set_yticks(places, [name.replace("$", r"\$") for name, _ in shown])
+    axes.set_yticks(places, [name for name, _ in shown])
     axes.set(xlim=(0, max([share for _, share in shown], default=1) * 1.15 or 1), xticks=[])
     axes.set_xlabel("share in what sets the best trials apart", loc="left")
     axes.tick_params(length=0)

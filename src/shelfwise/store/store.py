@@ -7,7 +7,6 @@ Writers take turns at that step by a file lock (POSIX), readers need none.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import tempfile
@@ -24,6 +23,7 @@ from jaxtyping import Shaped
 from numpy import ndarray
 
 from shelfwise.errors import StoreError
+from shelfwise.files import taking_turns
 from shelfwise.store import arrays
 from shelfwise.store.artifact import (
     META_SUFFIX,
@@ -99,13 +99,16 @@ class ArtifactStore:
         return draft.written()
 
     def write_json(self, name: str, value: Any, *, producer: str, overwrite: bool = False) -> Artifact:
-        """Keep a JSON value; NaN, infinities and other Python objects are refused."""
+        """Keep a JSON value; NaN, infinities, half characters, keys that are no text and other Python objects
+        are refused."""
         try:
             text = json.dumps(value, allow_nan=False, ensure_ascii=False, indent=1)
+            data = text.encode()
+            _check_keys(value)  # after json, which sees circles
         except (TypeError, ValueError) as error:
             raise StoreError(f"artifact '{name}': not a JSON value: {error}") from None
         with self._writing(name, "json", producer, overwrite) as draft:
-            draft.file.write(text.encode())
+            draft.file.write(data)
             draft.dtype = type(json.loads(text)).__name__
             draft.shape = (len(value),) if isinstance(value, list | tuple | dict) else ()
         return draft.written()
@@ -170,7 +173,7 @@ class ArtifactStore:
         """Remove the artifact, damaged or not; StoreError where there is none."""
         if name not in self:
             self.info(name)
-        with self._lock():
+        with taking_turns(self.root / ".lock"):
             self._meta_path(name).unlink(missing_ok=True)
             self._remove_data_but(None, name)
 
@@ -225,7 +228,7 @@ class ArtifactStore:
         """Make a complete data file the artifact's data."""
         meta = self._meta_path(artifact.name)
         new_meta = part.with_suffix(".meta")
-        with self._lock():
+        with taking_turns(self.root / ".lock"):
             self._refuse_existing(artifact.name, overwrite)
             data = part.rename(meta.with_name(artifact.file))
             try:
@@ -257,12 +260,17 @@ class ArtifactStore:
     def _meta_path(self, name: str) -> Path:
         return self.root / f"{name}{META_SUFFIX}"
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Hold the store's lock; the system releases it if this process dies."""
-        with (self.root / ".lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+
+def _check_keys(value: Any) -> None:
+    """TypeError where a key is no text: JSON would make text of it, and two may then be alike."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"the key {key!r} is no text")
+            _check_keys(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check_keys(inner)
 
 
 def _check_file(path: Path, artifact: Artifact, *, checksum: bool) -> None:

@@ -5,6 +5,7 @@ Every row is one text, tokenised, with spans of tokens that are sentences.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -59,6 +60,16 @@ class AspectBatch:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def rows_digest(rows: Sequence[AspectRow]) -> str:
+    """A hash of the texts and of everything that is known of them."""
+    digest = hashlib.sha256()
+    for row in rows:
+        for values in (row.ids, row.tags, row.implied, *(span.labels for span in row.sentences)):
+            digest.update(b"-" if values is None else str(values.shape).encode() + values.tobytes())
+        digest.update(repr([(span.first, span.last, span.weight) for span in row.sentences]).encode())
+    return digest.hexdigest()[:16]
 
 
 class AspectLoader:

@@ -16,7 +16,8 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from shelfwise.bundle import AspectsInfo
-from shelfwise.config import ReviewsConfig
+from shelfwise.config import AspectsConfig, ReviewsConfig, TrainConfig
+from shelfwise.config.training import NO_EFFECT
 from shelfwise.data.dmaste import read_term_reviews
 from shelfwise.data.review_tokens import TextReader, review_text
 from shelfwise.nn.review_net import ReviewNet
@@ -29,9 +30,11 @@ from shelfwise.train.aspect_rows import (
     AspectRow,
     collate,
     labelled_rows,
+    rows_digest,
     term_rows,
     weak_rows,
 )
+from shelfwise.train.checkpoint import Tree
 from shelfwise.train.fit import Validation, Watch, evaluating, fit
 from shelfwise.train.loop import Run, autocast
 from shelfwise.train.start import pick_device
@@ -108,7 +111,7 @@ def train_tagger(
         ReadAspects(),
         Validation("aspect_f1", lambda run: _validation_f1(run, validation, pad)) if validation else None,
         folder=out,
-        fingerprint={"aspects": settings.model_dump(mode="json"), "rows": len(rows), "seed": loop.seed},
+        fingerprint=fingerprint(settings, loop, rows),
         resume=resume,
         watch=watch,
     )
@@ -140,6 +143,16 @@ def _rows(
         )
     log.info("%d texts for aspects, %d labelled sentences to validate", len(rows), len(validation))
     return rows, validation
+
+
+def fingerprint(settings: AspectsConfig, loop: TrainConfig, rows: Sequence[AspectRow]) -> Tree:
+    """What must be the same when a run goes on: all settings that change its weights, texts and labels."""
+    train = loop.model_dump(mode="json", exclude=set(NO_EFFECT))
+    return {
+        **{f"aspects.{key}": value for key, value in settings.model_dump(mode="json").items()},
+        **{f"train.{key}": value for key, value in train.items()},
+        "data": rows_digest(rows),
+    }
 
 
 def sentence_scores(

@@ -15,8 +15,10 @@ from shelfwise.config import ReviewsConfig
 from shelfwise.data.review_tokens import UNKNOWN_ID
 from shelfwise.nn.text_loader import TextBatch, TextLoader, TextRows
 from shelfwise.nn.words import MaskedWords, WordEncoder
+from shelfwise.train.checkpoint import Tree
 from shelfwise.train.fit import Watch, fit
 from shelfwise.train.loop import Run, autocast
+from shelfwise.train.review_inputs import fingerprint
 from shelfwise.train.start import pick_device
 
 SHARE, MASKED, RANDOM = 0.2, 0.85, 0.1
@@ -79,8 +81,14 @@ def learn_hidden_words(
         GuessWords(encoder.embedding.num_embeddings),
         None,
         folder=folder,
-        fingerprint={"encoder": settings.model_dump(mode="json"), "rows": len(rows)},
+        fingerprint=_fingerprint(config.model_copy(update={"train": train}), rows),
         resume=resume,
         watch=watch,
     )
     model.load_state_dict(fitted.weights)
+
+
+def _fingerprint(config: ReviewsConfig, rows: TextRows) -> Tree:
+    """What must be the same when it goes on: the encoder, the loop and the texts."""
+    whole = fingerprint(config, rows)
+    return {key: value for key, value in whole.items() if key.startswith(("encoder.", "train.", "data"))}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shelfwise.errors import MissingExtraError
+from shelfwise.files import replacing
 
 Record = dict[str, Any]
 
@@ -19,9 +20,9 @@ class Journal:
         self._writer = _summary_writer(folder / "tensorboard", resume_step) if tensorboard else None
         self.path = folder / "journal.jsonl"
         kept = [record for record in read_journal(self.path) if record["step"] <= resume_step]
-        self._file = self.path.open("w", encoding="utf-8")
-        for record in kept:
-            self._write(record)
+        with replacing(self.path) as partial:  # a kill meanwhile leaves the history as it was
+            partial.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+        self._file = self.path.open("a", encoding="utf-8")
 
     def add(self, record: Record) -> None:
         """Write one record, which has a `step`; numbers go to TensorBoard too."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -137,10 +138,12 @@ def _write_graphs(
     quantize_dynamic_int8(whole, small)
     whole.unlink()
     files |= {plain.name: plain, small.name: small}
-    exact = max(check_parity(served, some, plain, links=graph.links) for some in samples)
-    # Rows alone, as they are served: together they would share the scale of their activations.
-    rough = max(largest_difference(served, some, small, links=graph.links) for some in samples[1:])
-    return {graph.name: exact, f"{graph.name}.int8": rough}
+    exact = [check_parity(served, some, plain, links=graph.links) for some in samples]
+    # Rows alone, as they are served: together they would share the scale of their activations. Without a word
+    # in any of them there is none alone.
+    alone = samples[1:] or samples
+    rough = [largest_difference(served, some, small, links=graph.links) for some in alone]
+    return {graph.name: float(np.max(exact)), f"{graph.name}.int8": float(np.max(rough))}
 
 
 def _served(module: nn.Module) -> nn.Module:

@@ -10,7 +10,8 @@ import platform
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,13 +52,14 @@ def run_cells(
     *,
     keep: bool = False,
     max_errors: int = 0,
-    again: bool = True,
+    again: Mapping[str, int] | None = None,
     watch: Callable[[Watch], None] = lambda _: None,
 ) -> None:
     """Train and judge every cell that is not done and that no other process has, one after the other.
 
     `keep` leaves their bundles. An error fails its cell alone, and is told at once; cells that failed before
-    are tried `again`. Rows beyond `max_errors` are an ErrorBudgetError. Ctrl-C is an InterruptedRunError
+    are tried again, of several processes at one job only those whose `failures` are as in `again`. Rows
+    beyond `max_errors` are an ErrorBudgetError. Ctrl-C is an InterruptedRunError
     or a KeyboardInterrupt, after which the same call goes on where it stopped."""
     bench: Bench | None = None
     for cell in cells:
@@ -68,10 +70,20 @@ def run_cells(
                 tell(Told(str(cell), False, f"{holder} has it"))
                 continue
             # Whoever held the lock until now may have done it.
-            if result_of(cell, out) is not None or (not again and cell.path(out, NOTE).exists()):
+            just_failed = again is not None and not failures([cell], out).items() <= again.items()
+            if result_of(cell, out) is not None or just_failed:
                 continue
             bench = bench or BENCHES[cell.config.task](max_errors)
             tell(_attempted(cell, out, bench, keep, watch))
+
+
+def failures(cells: Sequence[Cell], out: Path) -> dict[str, int]:
+    """The cells that have failed, and when, as their notes tell."""
+    found = {}
+    for cell in cells:
+        with suppress(FileNotFoundError):
+            found[str(cell)] = cell.path(out, NOTE).stat().st_mtime_ns
+    return found
 
 
 def _attempted(cell: Cell, out: Path, bench: Bench, keep: bool, watch: Callable[[Watch], None]) -> Told:

@@ -1,8 +1,8 @@
 """What the finished cells of an ablation say together: figures over seeds, and paired differences.
 
 A difference is a switch minus the configuration as it is, seed by seed on the same validation rows; its 95%
-interval covers the seeds and the rows (`metrics.seeds.over_seeds`; rows are resampled by family). Intervals
-are of one difference each: of twenty switches that do nothing, one looks as if it did.
+interval covers the seeds and the rows (`metrics.seeds.over_seeds`; products are resampled by family, pictures
+one by one). Intervals are of one difference each: of twenty switches that do nothing, one looks as if it did.
 """
 
 from __future__ import annotations
@@ -23,11 +23,16 @@ from shelfwise.tune.cells import Cell, Plan, result_of
 from shelfwise.tune.judged import Judged, Questions, judged_samples
 
 FORMAT = 1
-METHOD = (
+_METHOD = (
     "Difference: switch minus baseline at the same seed, on the same validation rows, mean over seeds. "
     "95% interval: Student's t over the seeds' differences and the percentiles of 1,000 resamples of "
-    "families, half-widths combined as the root of their squares."
+    "{units}, half-widths combined as the root of their squares."
 )
+METHODS = {
+    "products": _METHOD.format(units="families"),
+    "pictures": _METHOD.format(units="rows, as if none were of one family"),
+}
+"""How intervals are made, by task: `benches` knows families of products alone."""
 Samples = dict[str, Sampled]
 
 
@@ -57,7 +62,7 @@ def summarise(plan: Plan, out: Path, *, name: str, seed: int = 0) -> dict[str, A
         "task": plan.config.task,
         "settings": dict(plan.settings),
         "seeds": list(plan.seeds),
-        "method": METHOD,
+        "method": METHODS[plan.config.task],
         "questions": first.found["questions"] if first else None,
         "baseline": entry(plan.baseline),
         "groups": {

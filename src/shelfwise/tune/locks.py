@@ -5,17 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-
-@contextmanager
-def taking_turns(path: Path) -> Iterator[None]:
-    """Wait until nobody else, thread or process, is inside such a block over the same file."""
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 class Presence:

@@ -16,7 +16,7 @@ import torch
 
 from shelfwise.config import changed
 from shelfwise.errors import ErrorBudgetError, InterruptedRunError
-from shelfwise.tune.ablate import NOTE, Tell, Told, run_cells
+from shelfwise.tune.ablate import NOTE, Tell, Told, failures, run_cells
 from shelfwise.tune.cells import Cell, result_of
 
 Workers = dict[Connection, SpawnProcess]
@@ -29,9 +29,7 @@ def run_in_processes(
     """As `run_cells`, in so many processes of one thread each; what one of them dies of is told.
 
     Ctrl-C is handed to them and awaited, so that each writes its checkpoint; then a KeyboardInterrupt."""
-    for cell in cells:
-        cell.path(out, NOTE).unlink(missing_ok=True)
-    workers = _started(min(jobs, len(cells)), cells, out, keep, max_errors)
+    workers = _started(min(jobs, len(cells)), cells, out, keep, max_errors, failures(cells, out))
     try:
         left = _heard(dict(workers), tell)
     except KeyboardInterrupt:
@@ -87,7 +85,9 @@ def _heard(busy: Workers, tell: Tell) -> dict[str, Told]:
     return left
 
 
-def _work(pipe: Connection, cells: Sequence[Cell], out: Path, keep: bool, max_errors: int) -> None:
+def _work(
+    pipe: Connection, cells: Sequence[Cell], out: Path, keep: bool, max_errors: int, again: dict[str, int]
+) -> None:
     """One process of several; Ctrl-C reaches it through its parent alone, so that it comes once."""
     os.setpgid(0, 0)
     torch.set_num_threads(1)
@@ -97,7 +97,7 @@ def _work(pipe: Connection, cells: Sequence[Cell], out: Path, keep: bool, max_er
     # The parent tells of these, or is no more.
     with suppress(InterruptedRunError, KeyboardInterrupt, BrokenPipeError):
         try:
-            run_cells(one, out, pipe.send, keep=keep, max_errors=max_errors, again=False)
+            run_cells(one, out, pipe.send, keep=keep, max_errors=max_errors, again=again)
         except ErrorBudgetError as error:
             pipe.send(Told("the catalogue", False, str(error), failed=True))
 

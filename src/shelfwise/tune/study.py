@@ -14,7 +14,8 @@ from typing import Any
 
 from shelfwise.config import AnyConfig, TuneConfig
 from shelfwise.errors import ConfigError, MissingExtraError, TrainingError
-from shelfwise.tune.locks import Presence, is_present, taking_turns
+from shelfwise.files import taking_turns
+from shelfwise.tune.locks import Presence, is_present
 from shelfwise.tune.records import MOST_TRIES, check_same, settings_of, tried_of
 from shelfwise.tune.space import check_space, draw, fixed_params, own_values
 from shelfwise.tune.tried import Budget, Tried, Values, best_of

@@ -19,7 +19,7 @@ from shelfwise.tune.tried import Budget, Tried
 
 POLL_S = 0.3
 MOST_DEATHS = 3
-"""So many workers may be killed, one after another, without a trial that ends."""
+"""So many workers may be killed, one after another, without a trial that is trained to its end."""
 
 
 def work_together(
@@ -51,12 +51,12 @@ def work_together(
             wait([process.sentinel for process in running], timeout=POLL_S)
             if interrupts:
                 raise InterruptedRunError("interrupted")
-            ended = [process for process in running if process.exitcode is not None]
-            running = [process for process in running if process.exitcode is None]
+            ended, running = _parted(running)
             for trial in study.tried():
                 if trial.state != "running" and trial.number not in told:
                     told.add(trial.number)
-                    deaths = 0
+                    if trial.state in ("complete", "pruned"):  # what a killed one was at ends too, as lost
+                        deaths = 0
                     yield trial
             if not errors.empty():
                 raise _error(*errors.get())
@@ -98,6 +98,12 @@ def _worker(
         return
     except ShelfwiseError as error:
         errors.put((isinstance(error, ErrorBudgetError), str(error)))
+
+
+def _parted(processes: list[BaseProcess]) -> tuple[list[BaseProcess], list[BaseProcess]]:
+    """Those that have ended, and the others; each is asked once, since it may end meanwhile."""
+    ended = [process for process in processes if process.exitcode is not None]
+    return ended, [process for process in processes if process not in ended]
 
 
 def _error(over_budget: bool, text: str) -> ShelfwiseError:
