@@ -134,7 +134,8 @@ print(sum(review.constructed for review in reviews), "of", len(reviews), "review
 # ## Flags
 #
 # A flag is no error. The review is read, and somebody may want to look at it: an empty text, a text cut off
-# at the length of a database column, a twin of another review, a buyer who gives one star and recommends.
+# at the length of a database column, a twin of another review, a buyer who gives one star and recommends, a
+# date that cannot be read.
 
 # %%
 flags = Counter(warning.kind for warning in noted)
@@ -244,9 +245,11 @@ print(f"{int((windows.owner == longest).sum())}: {cut[:300]} ...")
 # any more.
 
 # %%
-half = np.array([f"{r.time:%Y}, {'first' if r.time.month <= 6 else 'second'} half" for r in reviews])
+half = np.array(
+    [f"{r.time:%Y}, {'first' if r.time.month <= 6 else 'second'} half" if r.time else "" for r in reviews]
+)
 is_drifting = np.array([review.product == DRIFTING for review in reviews])
-halves = sorted(set(half))
+halves = sorted({*half} - {""})
 figure, axes = plt.subplots(figsize=(8, 3))
 for label, chosen in ((DRIFTING, is_drifting), ("all others", ~is_drifting)):
     groups = [stars[chosen & (half == name)] for name in halves]

@@ -54,6 +54,6 @@ def test_a_field_that_is_no_text_is_refused() -> None:
 def test_too_many_pictures_are_refused(api: Any, png: bytes) -> None:
     files = [("image", (f"{place}.png", png, "image/png")) for place in range(9)]
     answer = api.post("/v1/classify", files=files)
-    assert answer.status_code == 400
+    assert answer.status_code == 422
     assert "at most 8 pictures" in answer.json()["error"]["message"]
     assert api.post("/v1/classify", files=files[:2]).status_code == 200

@@ -36,14 +36,14 @@ def test_a_product_is_analysed_from_pictures_words_and_reviews(
     page.file_uploader(key="analyse:pictures").set_value([("a.png", picture, "image/png")])
     page.text_input(key="analyse:title").set_value("Alder blue denim shirt 3")
     page.text_area(key="analyse:fields").set_value("brand: Alder\nnonsense")
-    page.text_area(key="analyse:reviews").set_value("5: It is true to size.\n2: The seams came apart <b>.")
+    page.text_area(key="analyse:reviews").set_value("5: It is true to size.\n2: The seams came apart <so>.")
     button(page, "Analyse").click().run()
     assert not page.exception
     assert "line 2" in told(page)
     shown = html(page)
     for part in ("Category", "from picture, text", "Attributes", "colour", "given 5 ★", "tiny-reviews@"):
         assert part in shown, part
-    assert "came apart &lt;b&gt;" in shown
+    assert "came apart &lt;so&gt;" in shown
     button(page, "Explain").click().run()
     assert not page.exception
     assert "Why shirt" in html(page)
