@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sized
 from dataclasses import dataclass
 
 from shelfwise.api.fetch import Fetcher
@@ -24,9 +25,9 @@ class Asked:
     bad: PictureError | None = None
 
 
-def worth(given: GivenProduct) -> int:
-    """How many items a product counts as: its pictures, one at least, and its reviews."""
-    return max(1, len(given.pictures)) + len(given.reviews)
+def worth(pictures: Sized, reviews: Sized = ()) -> int:
+    """How many items a product counts as: its pictures, one at least, and the reviews that are read."""
+    return max(1, len(pictures)) + len(reviews)
 
 
 class Asking:

@@ -15,6 +15,14 @@ def printable(name: str) -> str:
     return os.fsencode(name.replace("\\", r"\x5c")).decode("utf-8", "backslashreplace")
 
 
+def names_on_disk(path: str) -> tuple[str, ...]:
+    """What a path in a catalogue may be called where it is read: as it stands, written out by `printable`, or
+    with the backslashes of Windows."""
+    if "\\" not in path:
+        return (path,)
+    return tuple(dict.fromkeys((path, as_on_disk(path), path.replace("\\", "/"))))
+
+
 def as_on_disk(name: str) -> str:
     """The name that `printable` wrote out."""
     written = name.encode("utf-8", "replace")

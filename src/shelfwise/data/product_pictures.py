@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from shelfwise.data.file_names import as_on_disk
+from shelfwise.data.file_names import names_on_disk
 from shelfwise.data.pictures import DecodedPicture, decode
 from shelfwise.errors import PictureError
 from shelfwise.schema import Picture, Product, RowError, RowWarning
@@ -118,10 +118,10 @@ def source_of(image: Picture, image_root: Path) -> bytes | Path:
         raise PictureError("picture_is_url", "is an address; pictures are not fetched, download it first")
     if path.startswith("data:"):
         return _inline(path)
-    if "\\" not in path:
-        return image_root / path
-    read = [image_root / one for one in (path, as_on_disk(path), path.replace("\\", "/"))]
-    return next(filter(os.path.exists, read), read[-1])
+    places = [image_root / name for name in names_on_disk(path)]
+    if len(places) == 1:  # nearly always, and then nobody has to look
+        return places[0]
+    return next(filter(os.path.exists, places), places[-1])
 
 
 def _inline(uri: str) -> bytes:

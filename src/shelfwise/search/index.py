@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
+from shelfwise.data.file_names import names_on_disk
 from shelfwise.errors import SearchError
 from shelfwise.schema.search import (
     Facet,
@@ -118,11 +119,9 @@ class OpenedIndex:
         said, root = self.view.products.row(self._row_of(id))["image"], self.facts.image_root
         if said is None or root is None:
             return None
-        for written in dict.fromkeys((said, said.replace("\\", "/"))):  # as catalogues from Windows have it
-            path = Path(os.path.normpath(Path(root, written)))
-            if path.is_relative_to(os.path.normpath(root)) and ("\\" not in written or path.exists()):
-                return path
-        return None
+        places = (Path(os.path.normpath(Path(root, name))) for name in names_on_disk(said))
+        inside = [path for path in places if path.is_relative_to(os.path.normpath(root))]
+        return next(filter(os.path.exists, inside), inside[-1] if inside else None)
 
     def search(self, request: SearchRequest, vector: Vector | None = None) -> SearchPage:
         """One page; `vector`, of unit length, is what words, picture and likeness of the request became."""

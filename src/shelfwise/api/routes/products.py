@@ -82,12 +82,12 @@ async def analyze(asked: OneOrMany, request: Request, here: Here, top: Top = 3, 
     """Category, attributes and buyers' opinions of a product, or of each of several."""
     chosen = here.models.name_for(("products", "pictures"), model)
     if isinstance(asked, GivenProduct):
-        call_of(request).charge(asking.worth(asked))
+        call_of(request).charge(asking.worth(asked.pictures, asked.reviews))
         found = await _analysis(here, asked, chosen, top, here.turns())
         _count(here, found)
         return model_json(found)
     here.asking.check_items(len(asked.items))
-    call_of(request).charge(sum(map(asking.worth, asked.items)))
+    call_of(request).charge(sum(asking.worth(one.pictures, one.reviews) for one in asked.items))
     turns = here.turns()
     told = await each(lambda one: _analysis(here, one, chosen, top, turns), asked.items)
     items = tuple(
@@ -157,11 +157,11 @@ async def classify(request: Request) -> Json:
         asked = parsed(_PRODUCT, await request.body())
         if isinstance(asked, GivenProducts):
             return await _classify_many(here, request, asked, chosen, top)
-        call_of(request).charge(_pictured(asked))
+        call_of(request).charge(asking.worth(asked.pictures))
         given = await here.asking.product(asked)
     elif kind == "multipart/form-data":
         given = asking.Asked(_uploaded(here, await request.body(), said), ())
-        call_of(request).charge(max(1, len(given.product.images)))
+        call_of(request).charge(asking.worth(given.product.images))
     elif kind.startswith("image/") or kind in ("", "application/octet-stream"):
         given = asking.Asked(Product(id="picture", images=(_picture(await request.body()),)), ())
     else:
@@ -191,16 +191,11 @@ def _asked_for(request: Request) -> tuple[int, str | None]:
     return int(top), request.query_params.get("model")
 
 
-def _pictured(given: GivenProduct) -> int:
-    """What a product counts as where its reviews are not read."""
-    return max(1, len(given.pictures))
-
-
 async def _classify_many(
     here: Server, request: Request, asked: GivenProducts, chosen: str | None, top: int
 ) -> Json:
     here.asking.check_items(len(asked.items))
-    call_of(request).charge(sum(map(_pictured, asked.items)))
+    call_of(request).charge(sum(asking.worth(one.pictures) for one in asked.items))
 
     async def one(given: GivenProduct) -> Classified:
         return _classified(await _answer(here, await here.asking.product(given), chosen, top))
