@@ -183,7 +183,8 @@ def test_several_values_and_no_shared_space_have_their_own_words(several_bundle:
     html = product_report(evaluate_products(predictor, some, part="test", source="shop.csv"), [])
     _plain(html)
     assert "F1 of tags is" in html
-    assert "Macro recall" in html
+    shown = ("Precision", "Recall", "F1", "Macro F1", "All values right", "ECE", "Products")
+    assert "".join(f"<th>{heading}</th>" for heading in shown) in html
     assert "it looks at the text alone" in html
     assert "no space that titles and pictures share" in html
     comparison = compare_products(predictor, predictor, some, part="test", source="shop.csv")

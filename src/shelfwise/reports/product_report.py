@@ -38,13 +38,11 @@ SEVERAL = {
     "micro_precision": "Precision",
     "micro_recall": "Recall",
     "micro_f1": "F1",
-    "macro_precision": "Macro precision",
-    "macro_recall": "Macro recall",
     "macro_f1": "Macro F1",
     "exact_match": "All values right",
     "ece": "ECE",
 }
-"""Figures of several values at once, as the page calls them."""
+"""Figures of several values at once, as the page calls them; more are in metrics.json."""
 
 
 def write_product_report(metrics: dict[str, Any], journal: Sequence[dict[str, Any]], folder: Path) -> Path:
