@@ -117,6 +117,21 @@ def test_a_catalogue_is_answered_row_by_row(
     assert rows[2]["known"] == "picture|text"
 
 
+def test_a_bare_table_is_read_as_the_bundle_read_its_own(
+    run: Run, tiny_products_bundle: Path, products_table: Path
+) -> None:
+    with products_table.open(encoding="utf-8", newline="") as file:
+        first, *others = csv.DictReader(file)
+    picture = products_table.parent / first["image"]
+    lines = [{"id": row["id"], "title": row["title"]} for row in others]
+    late = {"id": first["id"], "title": first["title"], "image": str(picture)}
+    Path("late.jsonl").write_text("\n".join(map(json.dumps, [*lines, late])), encoding="utf-8")
+    code, _, err = run("predict", tiny_products_bundle, "late.jsonl", "--out", "answers.parquet")
+    assert code == 0, err
+    known = [row["known"] for row in parquet.read_table("answers.parquet").to_pylist()]
+    assert known == [*(["text"] for _ in lines), ["picture", "text"]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,14 @@ def test_a_bare_table_has_every_column_as_a_field(table: Path, embedder: Countin
     other.write_text("sku,name\n1,shoe\n", encoding="utf-8")
     config = CatalogConfig(source=str(other))
     assert index_columns(embedder.bundle, config) is config
+
+
+def test_a_late_line_may_be_the_first_with_a_column(table: Path, embedder: Counting) -> None:
+    late = table.with_name("late.jsonl")
+    lines = [json.dumps({"id": str(n), "title": "shoe"}) for n in range(300)]
+    late.write_text("\n".join([*lines, json.dumps({"id": "last", "image": "a.png"})]), encoding="utf-8")
+    found = index_columns(embedder.bundle, CatalogConfig(source=str(late))).columns
+    assert (found.images, found.title) == (("image",), "title")
 
 
 def test_duplicates_are_listed_with_their_first(table: Path, tmp_path: Path, embedder: Counting) -> None:

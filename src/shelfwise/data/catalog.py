@@ -115,8 +115,8 @@ def read_rows(config: CatalogConfig) -> Iterator[Row]:
     if config.source == "fashion-mnist":
         raise DataError("'fashion-mnist' is for task = 'pictures'; name a catalogue in data.source")
     columns = columns_of(config)
-    table = open_table(config, _mapped(columns))
-    check_columns(_mapped(columns), table.columns, config.source)
+    table = open_table(config, mapped_columns(columns))
+    check_columns(mapped_columns(columns), table.columns, config.source)
     seen: set[bytes] = set()
     for raw in table.rows:
         yield _judged(raw, columns, seen)
@@ -198,7 +198,7 @@ def _known(identity: str, seen: set[bytes]) -> bool:
     return False
 
 
-def _mapped(columns: ColumnMap) -> tuple[str, ...]:
+def mapped_columns(columns: ColumnMap) -> tuple[str, ...]:
     """Every column that the map mentions."""
     optional = [name for name in (columns.title, columns.description) if name is not None]
     named = [columns.id, *columns.images, *optional, *columns.labels.values(), *columns.fields.values()]

@@ -18,7 +18,7 @@ import numpy as np
 
 from shelfwise.bundle import AnyBundle, Bundle, ProductsBundle
 from shelfwise.config import CatalogConfig, ColumnMap
-from shelfwise.data.catalog import image_root_of, read_catalog
+from shelfwise.data.catalog import image_root_of, mapped_columns, read_catalog
 from shelfwise.data.product_pictures import source_of
 from shelfwise.data.tables import open_table
 from shelfwise.errors import PictureError
@@ -215,7 +215,8 @@ def index_columns(bundle: AnyBundle, config: CatalogConfig) -> CatalogConfig:
     nor a title by the bundle's map: one of Fashion-MNIST names none."""
     if not isinstance(bundle, ProductsBundle | Bundle):
         return config
-    own, there = bundle.config.data.columns, open_table(config).columns
+    own = bundle.config.data.columns
+    there = open_table(config, mapped_columns(own)).columns
     if own.id not in there or len(set(there)) < len(there):
         return config
     named = {name: column for name, column in {**own.labels, **own.fields}.items() if column in there}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shelfwise.bundle import ProductsBundle
 from shelfwise.config import CatalogConfig, ColumnMap
-from shelfwise.data.catalog import image_root_of, read_catalog
+from shelfwise.data.catalog import image_root_of, mapped_columns, read_catalog
 from shelfwise.data.tables import open_table
 from shelfwise.files import replacing
 from shelfwise.predict.answer_files import (
@@ -66,8 +66,11 @@ def own_columns(bundle: ProductsBundle, config: CatalogConfig) -> CatalogConfig 
     """A bare table read as the bundle's own catalogue was, as far as it has the same columns.
 
     None without the bundle's id column, or without anything else that it reads."""
-    own, there = bundle.config.data.columns, set(open_table(config).columns)
-    fields = {name: own.fields[name] for name in bundle.config.table.fields if own.fields[name] in there}
+    own = bundle.config.data.columns
+    fields = {name: own.fields[name] for name in bundle.config.table.fields}
+    reads = own.model_copy(update={"labels": {}, "multi_valued": (), "fields": fields})
+    there = set(open_table(config, mapped_columns(reads)).columns)
+    fields = {name: column for name, column in fields.items() if column in there}
     columns = ColumnMap(
         id=own.id,
         images=tuple(name for name in own.images if name in there),
@@ -77,8 +80,7 @@ def own_columns(bundle: ProductsBundle, config: CatalogConfig) -> CatalogConfig 
         multi_valued=tuple(name for name in own.multi_valued if name in fields.values()),
         separator=own.separator,
     )
-    reads = columns.images or columns.title or columns.description or fields
-    if own.id not in there or not reads:
+    if own.id not in there or not (columns.images or columns.title or columns.description or fields):
         return None
     log.info("'%s' has the columns of the bundle's own catalogue, and is read like it", config.source)
     return config.model_copy(update={"columns": columns})
