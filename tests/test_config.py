@@ -107,6 +107,7 @@ def test_an_override_below_a_value_is_named(file: Path) -> None:
     [
         ("train.lr=fast", ("train.lr", "'fast'")),
         ("train.lr=-1", ("train.lr", "-1")),
+        ("train.seed=-1", ("train.seed", "-1")),
         ("train.learning_rate=1", ("train.learning_rate: is no setting",)),
         ("data.columns.idd=sku", ("data.columns.idd: is no setting; did you mean 'id'?",)),
         ("name=../elsewhere", ("name: must be printable",)),
@@ -130,6 +131,21 @@ def test_a_wrong_value_is_one_line_with_key_and_value(
     assert len(message.splitlines()) == 1
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"data": {"columns": {"recommended": "liked"}}}, "needs a rating column to learn from"),
+        ({"train": {"label_smoothing": 0.1}}, "train.label_smoothing is not for reviews"),
+        ({"train": {"gradient_checkpointing": True}}, "train.gradient_checkpointing is not for reviews"),
+        ({"train": {"loader": "stream"}}, "train.loader is not for reviews"),
+    ],
+)
+def test_what_does_nothing_for_reviews_is_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_run({"task": "reviews", "data": {"columns": {"rating": "stars"}}} | values, where="shop.toml")
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -314,6 +330,7 @@ PAIR = {"tower": "pretrained", "checkpoint": "a/clip"}
         ({"picture": {"head_scale": 1.0}}, "picture.head_scale is for pictures alone"),
         ({"train": {"epochs": float("inf")}}, "finite number"),
         ({"targets": {"a": {"labels": ["type", "type"]}}}, "labels type, type: each level once"),
+        ({"targets": {"a": {"labels": ["b"], "several": True, "coarse": 0.1}}}, "have no coarser levels"),
         ({"train": {"epochs": 0}}, "only fusion.kind 'dual' answers without training"),
         ({"zero_shot": {"wise": 0.5}}, "zero_shot.wise needs fusion.kind 'dual'"),
         ({"zero_shot": {"wise": 1.5}}, "zero_shot: wise is 0 to 1 or 'auto', not 1.5"),

@@ -28,6 +28,13 @@ def test_a_missing_label_adds_nothing() -> None:
     assert with_missing.item() == pytest.approx(without.item(), rel=1e-5)
 
 
+def test_parts_of_a_batch_add_up_to_it_whatever_labels_are_missing() -> None:
+    logits, targets = torch.randn(6, 3), soft_targets(torch.tensor([1, -1, -1, 0, 2, 1]), 3, 0.1)
+    parts = zip(logits.split(3), targets.split(3), strict=True)
+    added = sum(soft_cross_entropy(some, few, targets).item() for some, few in parts)
+    assert added == pytest.approx(soft_cross_entropy(logits, targets).item(), rel=1e-6)
+
+
 def test_all_labels_missing_is_zero_and_not_nan() -> None:
     assert soft_cross_entropy(torch.randn(2, 3), soft_targets(torch.tensor([-1, -1]), 3, 0.1)).item() == 0
 

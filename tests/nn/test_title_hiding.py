@@ -66,13 +66,14 @@ def test_a_share_of_titles_loses_them_for_each_target_by_itself() -> None:
     assert gone[:, :2].all(1).mean() == pytest.approx(0.0625, abs=0.02)
 
 
-def test_words_beyond_those_read_are_left_alone() -> None:
+def test_pairs_and_grams_of_words_that_are_not_read_themselves_go_too() -> None:
     asked = config(1 - 1e-9, words=1)
     words, pieces = text_input(("Nike shirt",), asked.title)
     hide = hidden_names(("Nike shirt",), asked, CLASSES, pieces.shape[1])
     assert hide is not None
-    found, _ = hide(np.array([0]), words, pieces, np.random.default_rng(0))
+    found, rest = hide(np.array([0]), words, pieces, np.random.default_rng(0))
     assert found.tolist() == words.tolist()
+    assert sorted(rest[rest > 0].tolist()) == sorted(words_and_pieces("Nike", asked.title)[1])
 
 
 def test_nothing_is_hidden_unless_asked() -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from shelfwise.config import ModelConfig
 from shelfwise.nn.conv import Conv3x3, SmallMapConv
 from shelfwise.nn.dual import TEXT_TOWERS
-from shelfwise.nn.towers import PICTURE_TOWERS, Normalize, PictureClassifier
+from shelfwise.nn.towers import PICTURE_TOWERS, BatchNorm, Normalize, PictureClassifier
 
 
 @pytest.mark.parametrize("name", sorted(PICTURE_TOWERS))
@@ -60,6 +60,15 @@ def test_a_convolution_takes_the_fast_gradient_only_in_training_on_small_bfloat1
     large = torch.randn(2, 4, 8, 8, dtype=torch.bfloat16)
     assert "SmallMapConv" not in conv(large).grad_fn.name()
     torch.testing.assert_close(conv.eval()(small), conv.train()(small))
+
+
+def test_one_value_a_channel_is_normalised_by_what_came_before() -> None:
+    norm = BatchNorm(4)
+    norm(3 + torch.randn(16, 4, 2, 2))
+    one = torch.randn(1, 4, 1, 1)
+    found = norm(one)
+    torch.testing.assert_close(found, norm.eval()(one))
+    assert norm.num_batches_tracked == 1
 
 
 def test_gradient_checkpointing_changes_no_gradient() -> None:

@@ -30,6 +30,12 @@ def test_only_the_last_are_kept(tmp_path: Path) -> None:
     assert [path.name for path in checkpoints(tmp_path)] == ["step-00000004", "step-00000005"]
 
 
+def test_what_a_killed_process_was_writing_goes(tmp_path: Path) -> None:
+    (tmp_path / ".partial-1").mkdir()
+    save_checkpoint(tmp_path, 1, {"value": 1}, keep=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+
+
 def test_a_checkpoint_is_written_twice_without_harm(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, 1, {"value": 1}, keep=2)
     path = save_checkpoint(tmp_path, 1, {"value": 2}, keep=2)

@@ -88,6 +88,10 @@ def test_hidden_words_do_not_go_on_with_other_settings(
     with pytest.raises(TrainingError, match="interrupted"):
         train_reviews(tiny_reviews_config, tmp_path, inputs=drawn_review_inputs, watch=interrupt)
     other = changed(tiny_reviews_config, train=setting)
+    with pytest.raises(
+        TrainingError, match="holds a run at step-00000002 of hidden-words: go on with --resume"
+    ):
+        train_reviews(other, tmp_path, inputs=drawn_review_inputs)
     with pytest.raises(TrainingError, match=f"train.{next(iter(setting))}"):
         train_reviews(other, tmp_path, inputs=drawn_review_inputs, resume=True)
 

@@ -23,5 +23,9 @@ def test_without_warm_up_the_first_step_has_the_full_rate() -> None:
     assert learning_rate_factor(0, 10, TrainConfig(warmup=0.0)) == 1.0
 
 
+def test_a_run_of_one_step_takes_it() -> None:
+    assert learning_rate_factor(0, 1, TrainConfig(warmup=0.2)) == 1.0
+
+
 def test_a_warm_up_over_the_whole_run_never_falls() -> None:
     assert learning_rate_factor(9, 10, TrainConfig(warmup=1.0)) == pytest.approx(0.9)

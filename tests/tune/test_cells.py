@@ -110,6 +110,16 @@ def test_a_fingerprint_is_of_what_figures_depend_on(products_table: Path, tmp_pa
     assert fingerprint(moved, **root) != own
 
 
+def test_prompt_templates_count_by_their_content(products_table: Path, tmp_path: Path) -> None:
+    found = []
+    for name, said in (("a", "a {}."), ("b", "a {}."), ("b", "one {}.")):
+        path = tmp_path / f"{name}.toml"
+        path.write_text(f'default = ["{said}"]', encoding="utf-8")
+        asked = {"zero_shot.templates": str(path)}
+        found.append(planned(products_table, set=asked, seeds=(0,)).baseline[0].fingerprint)
+    assert found[0] == found[1] != found[2]
+
+
 def test_a_picture_file_that_changes_changes_the_fingerprint(tmp_path: Path) -> None:
     table = draw_catalog(tmp_path, 4, size=24)
     first, *others = sorted((tmp_path / "images").iterdir())

@@ -10,6 +10,7 @@ import pytest
 from shelfwise.config import Config, TuneConfig, parse_run
 from shelfwise.errors import ConfigError
 from shelfwise.tune.space import check_space, own_values
+from shelfwise.tune.usual import usual_space
 
 
 def config(space: dict[str, Any]) -> Config:
@@ -95,6 +96,35 @@ def test_an_empty_space_says_how_to_fill_it() -> None:
 def test_own_values_lie_in_the_space_or_not(range_: dict[str, Any], inside: bool) -> None:
     asked = config({"train.epochs": range_})
     assert own_values(asked, asked.tune.space) == ({"train.epochs": 4.0}, inside)
+
+
+def test_a_mixture_of_weights_is_no_trial() -> None:
+    asked = config({"zero_shot.wise": {"choices": [0.0, 0.5]}})
+    with pytest.raises(ConfigError, match="'auto' chooses it on validation"):
+        check_space(asked, asked.tune.space)
+
+
+@pytest.mark.parametrize(
+    ("values", "without"),
+    [
+        ({"task": "reviews", "data": {"columns": {"rating": "stars"}}}, {"train.label_smoothing"}),
+        ({"task": "products", "fusion": {"kind": "picture"}}, {"fusion.kind", "shared.weight"}),
+        (
+            {"task": "products", "targets": {"a": {"labels": ["a"], "several": True}}},
+            {"train.label_smoothing"},
+        ),
+        ({"task": "products"}, set()),
+        ({}, set()),
+    ],
+)
+def test_the_usual_space_has_nothing_that_changes_nothing(values: dict[str, Any], without: set[str]) -> None:
+    if values.get("task") == "products":
+        values = {"data": {"columns": {"labels": {"a": "a"}}}} | values
+    space = set(usual_space(parse_run(values, where="shop.toml")))
+    every = {"train.lr", "train.weight_decay", "train.label_smoothing"}
+    if values.get("task") == "products":
+        every |= {"fusion.kind", "shared.weight"}
+    assert space == every - without
 
 
 def test_an_unset_value_lies_in_no_range() -> None:

@@ -138,6 +138,25 @@ def test_a_living_worker_is_left_alone(table: Path, tmp_path: Path) -> None:
         assert one.claim(Budget(2, None)) is None
 
 
+def test_of_equal_scores_the_first_to_end_is_the_best_and_keeps_its_bundle(
+    table: Path, tmp_path: Path
+) -> None:
+    config = study_config(table)
+    with Study(config, tmp_path) as one, Study(config, tmp_path) as two:
+        slow, fast = one.claim(Budget(2, None)), two.claim(Budget(2, None))
+        assert slow is not None
+        assert fast is not None
+        assert two.leads(0.5)
+        (fast.folder / "bundle").mkdir(parents=True)
+        two.complete(fast, 0.5)
+        assert not one.leads(0.5)
+        one.complete(slow, 0.5)
+        best = best_of(one.tried())
+        assert best is not None
+        assert best.number == fast.number
+        assert (fast.folder / "bundle").is_dir()
+
+
 def test_ctrl_c_gives_the_trial_back(whole: tuple[Path, list[Tried]], table: Path, tmp_path: Path) -> None:
     def watch(number: int, moment: Watch) -> None:
         if number == 1 and moment.record.step == 3:

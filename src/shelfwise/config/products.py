@@ -51,6 +51,8 @@ class TargetConfig(Section):
             raise ValueError("several values at once have no levels; give one label")
         if self.several and (self.adjust or self.balance):
             raise ValueError("several values at once have no classes to adjust or balance")
+        if self.several and self.coarse:
+            raise ValueError("several values at once have no coarser levels")
         return self
 
 

@@ -197,8 +197,15 @@ class ReviewsConfig(Root):
 
     @model_validator(mode="after")
     def _fits(self) -> ReviewsConfig:
-        if self.data.columns.rating is None and self.data.columns.recommended is None:
-            raise ValueError("data.columns needs a rating or a recommended column to learn from")
+        if self.data.columns.rating is None:
+            raise ValueError("data.columns needs a rating column to learn from")
         if self.train.optimizer == "muon":
             raise ValueError("train.optimizer 'muon' is for convolutions of pictures; use 'adamw'")
+        for name, value, plain in (
+            ("label_smoothing", self.train.label_smoothing, 0),
+            ("gradient_checkpointing", self.train.gradient_checkpointing, False),
+            ("loader", self.train.loader, "memory"),
+        ):
+            if value != plain:
+                raise ValueError(f"train.{name} is not for reviews: leave it out")
         return self

@@ -21,7 +21,7 @@ _LATER = {"shared": ("fields", "pairs")}
 class TrainConfig(Section):
     """The training loop."""
 
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     """All randomness of the run follows from it."""
     epochs: float = Field(default=4.0, gt=0)
     """May be a fraction."""

@@ -20,9 +20,15 @@ def soft_targets(labels: Int64[Tensor, "B"], classes: int, smoothing: float) -> 
     return torch.where(known, one_hot * (1 - smoothing) + smoothing / classes, 0.0)
 
 
-def soft_cross_entropy(logits: Float[Tensor, "B K"], targets: Float[Tensor, "B K"]) -> Float[Tensor, ""]:
-    """Cross-entropy against a distribution, in nats, averaged over the rows that have a target."""
-    rows = targets.sum(1).sum().clamp(min=1)
+def soft_cross_entropy(
+    logits: Float[Tensor, "B K"],
+    targets: Float[Tensor, "B K"],
+    batch: Float[Tensor, "N K"] | None = None,
+) -> Float[Tensor, ""]:
+    """Cross-entropy against a distribution, in nats, averaged over the rows that have a target.
+
+    With `batch`, all targets of the batch that these rows are a part of, it is their part of its average."""
+    rows = (targets if batch is None else batch).sum(1).sum().clamp(min=1)
     return -(targets * F.log_softmax(logits.float(), 1)).sum() / rows
 
 

@@ -21,13 +21,21 @@ def corn_targets(stars: Float[Tensor, "B K"]) -> tuple[Float[Tensor, "B K1"], Fl
 
 
 def corn_loss(
-    logits: Float[Tensor, "B K1"], stars: Float[Tensor, "B K"], row_weights: Float[Tensor, "B"]
+    logits: Float[Tensor, "B K1"],
+    stars: Float[Tensor, "B K"],
+    row_weights: Float[Tensor, "B"],
+    batch: tuple[Float[Tensor, "N K"], Float[Tensor, "N"]] | None = None,
 ) -> Float[Tensor, ""]:
-    """Conditional ordinal regression for neural networks (CORN, arXiv:2111.08851, section 3.3), in nats."""
+    """Conditional ordinal regression for neural networks (CORN, arXiv:2111.08851, section 3.3), in nats.
+
+    With `batch`, stars and weights of all rows that these are a part of, it is their part of its loss."""
     targets, weights = corn_targets(stars)
     weights = weights * row_weights.unsqueeze(1)
+    total = weights.sum()
+    if batch is not None:
+        total = (corn_targets(batch[0])[1] * batch[1].unsqueeze(1)).sum()
     losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return (weights * losses).sum() / weights.sum().clamp(min=1e-6)
+    return (weights * losses).sum() / total.clamp(min=1e-6)
 
 
 def corn_distribution(logits: Float[Tensor, "B K1"]) -> Float[Tensor, "B K"]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from shelfwise.config import PictureTowerConfig, TableConfig, TitleTowerConfig
 from shelfwise.nn.conv import Conv3x3
 from shelfwise.nn.fusion import Encoded, masked_mean
-from shelfwise.nn.towers import Normalize, Stage
+from shelfwise.nn.towers import BatchNorm, Normalize, Stage
 
 
 class PictureTower(nn.Module):
@@ -25,7 +25,7 @@ class PictureTower(nn.Module):
         super().__init__()
         self.normalize = Normalize(mean, std)
         self.stem = Conv3x3(len(mean), config.stem, config.stem_stride)
-        self.stem_norm = nn.BatchNorm2d(config.stem, momentum=0.4)
+        self.stem_norm = BatchNorm(config.stem, momentum=0.4)
         inputs = (config.stem, *config.widths[:-1])
         shapes = zip(inputs, config.widths, config.depths, config.downsample, strict=True)
         self.stages = nn.ModuleList(

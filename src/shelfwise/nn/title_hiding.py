@@ -18,7 +18,7 @@ from shelfwise.data.product_input import piece_words
 from shelfwise.data.taxonomy import Taxonomy
 
 MOST = 255
-"""Words that are told apart; those after it are hidden with it."""
+"""Words that are told apart; later ones, and what is made of them, are never hidden."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +68,6 @@ def hidden_names(
         found = piece_words(title, config.title)
         if found:
             ends[row, : len(found)] = np.minimum(found, MOST)
-    return HiddenNames(
-        np.array(list(shares.values())), ends, words_among(titles, names, min(config.title.words, MOST))
-    )
+    # Pairs and n-grams are of later words, too, than those that are read one by one.
+    told = min(MOST, max(config.title.words, int(ends.max(initial=0)) + 1))
+    return HiddenNames(np.array(list(shares.values())), ends, words_among(titles, names, told))

@@ -37,6 +37,18 @@ class Normalize(nn.Module):
         return (front - self.mean[:, None, None]) / self.std[:, None, None]
 
 
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation that takes its running statistics where a batch has one value a channel.
+
+    Torch refuses that in training: the deviation of one value is 0."""
+
+    def forward(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
+        """Normalised maps."""
+        if self.training and x.shape[0] * x.shape[2] * x.shape[3] == 1:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
+
+
 class Stage(nn.Module):
     """Halve the resolution, then refine: each convolution is followed by batch norm and ReLU.
 
@@ -52,7 +64,7 @@ class Stage(nn.Module):
         inputs = [channels] + [width] * (depth - 1)
         steps = [2 if stride else 1] + [1] * (depth - 1)
         self.convs = nn.ModuleList(Conv3x3(i, width, step) for i, step in zip(inputs, steps, strict=True))
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width, momentum=0.4) for _ in inputs)
+        self.norms = nn.ModuleList(BatchNorm(width, momentum=0.4) for _ in inputs)
         self.pool = not stride
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:

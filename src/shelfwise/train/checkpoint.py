@@ -29,7 +29,8 @@ def save_checkpoint(folder: Path, step: int, tree: Tree, *, keep: int) -> Path:
     final = folder / f"step-{step:08d}"
     partial = folder / f".partial-{os.getpid()}"
     try:
-        shutil.rmtree(partial, ignore_errors=True)
+        for left in folder.glob(".partial-*"):  # by a process that was killed while it saved
+            shutil.rmtree(left, ignore_errors=True)
         partial.mkdir(parents=True)
         save_file(tensors, partial / "tensors.safetensors")
         (partial / "state.json").write_text(json.dumps(skeleton))

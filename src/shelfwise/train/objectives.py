@@ -46,4 +46,4 @@ class ClassifyPictures:
             with autocast(config, run.device):
                 features = model.features(some_pixels)
                 logits = model.logits(features) if model.unlike is None else model.open_logits(features)
-            yield soft_cross_entropy(logits, some_targets) * (len(some_pixels) / len(pixels))
+            yield soft_cross_entropy(logits, some_targets, targets)

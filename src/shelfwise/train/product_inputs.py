@@ -234,6 +234,8 @@ def fingerprint(config: ProductsConfig, data: ProductInputs) -> dict[str, Any]:
     flat |= {
         f"targets.{name}": target.model_dump(mode="json") for name, target in config.effective_targets.items()
     }
+    if config.zero_shot.templates is not None:
+        flat["zero_shot.templates"] = hashlib.sha256(config.zero_shot.templates.read_bytes()).hexdigest()[:16]
     return {**flat, "data": data.digest}
 
 

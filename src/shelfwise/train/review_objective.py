@@ -1,6 +1,6 @@
 """What a batch of reviews costs: stars, ordinal stars, expected stars, sentiment, recommended, a teacher.
 
-B: reviews of a batch.
+B: reviews of a batch, M: of a micro-batch.
 """
 
 from __future__ import annotations
@@ -42,33 +42,36 @@ class ReadReviews:
         for part in parts:
             with autocast(run.config, run.device):
                 logits = run.model(hidden[part].to(run.device))
-            yield self._loss(logits, batch, part) * (len(part) / len(batch))
+            yield self._loss(logits, batch, part)
 
     def _loss(self, logits: ReviewLogits, batch: TextBatch, part: Int64[Tensor, "M"]) -> Float[Tensor, ""]:
-        stars = one_hot(batch.stars[part], STARS).to(logits.stars.device)
-        liked = batch.recommended[part].to(logits.stars.device)
-        own = self._stars_loss(logits, stars, 1.0) + self.heads.recommended * _binary(
-            logits.recommended, liked.float(), liked >= 0
-        )
+        device = logits.stars.device
+        liked = batch.recommended.to(device)
+        own = self._stars_loss(logits, one_hot(batch.stars, STARS).to(device), part, 1.0)
+        own = own + self.heads.recommended * _binary(logits.recommended, liked.float(), liked >= 0, part)
         if self.distill is None:
             return own
         assert batch.teacher_stars is not None
         assert batch.teacher_recommended is not None
-        soft = batch.teacher_stars[part].to(logits.stars.device)
-        taught = self._stars_loss(logits, soft, self.distill.temperature) + self.heads.recommended * _binary(
-            logits.recommended, batch.teacher_recommended[part].to(soft.device), None
+        soft, liked = batch.teacher_stars.to(device), batch.teacher_recommended.to(device)
+        taught = self._stars_loss(logits, soft, part, self.distill.temperature)
+        taught = taught + self.heads.recommended * _binary(
+            logits.recommended, liked, torch.ones_like(liked, dtype=torch.bool), part
         )
         return (1 - self.distill.weight) * own + self.distill.weight * taught
 
     def _stars_loss(
-        self, logits: ReviewLogits, stars: Float[Tensor, "B 5"], temperature: float
+        self, logits: ReviewLogits, every: Float[Tensor, "B 5"], part: Int64[Tensor, "M"], temperature: float
     ) -> Float[Tensor, ""]:
-        """All losses that follow from a distribution over the stars; rows of zeros cost nothing.
+        """All losses that follow from distributions over the stars, the part's share of the batch's mean.
 
-        With a temperature both sides are softened, and the gradient is scaled back (arXiv:1503.02531)."""
-        heads, known = self.heads, stars.sum(1)
-        rows = known.sum().clamp(min=1e-6)
-        weights = (stars @ self.class_weights.to(stars.device)) * known
+        Rows of zeros cost nothing. With a temperature both sides are softened, and the gradient is scaled
+        back (arXiv:1503.02531)."""
+        heads, stars = self.heads, every[part]
+        known = stars.sum(1)
+        rows = every.sum(1).sum().clamp(min=1e-6)
+        weight_of_every = (every @ self.class_weights.to(every.device)) * every.sum(1)
+        weights = weight_of_every[part]
         target = stars
         if temperature != 1.0:
             target = (stars.clamp(min=1e-6).log() / temperature).softmax(1) * known.unsqueeze(1)
@@ -81,7 +84,8 @@ class ReadReviews:
         feeling = -(feelings * F.log_softmax(logits.sentiment, 1)).sum(1)
         by_row = heads.stars * weights * cross + heads.regression * distance
         by_row = by_row + heads.sentiment * weights * feeling
-        return by_row.sum() / rows + heads.ordinal * corn_loss(logits.ordinal, stars, weights)
+        ordinal = corn_loss(logits.ordinal, stars, weights, (every, weight_of_every))
+        return by_row.sum() / rows + heads.ordinal * ordinal
 
 
 def class_weights(stars: Int64[Tensor, "N"], balance: float) -> Float[Tensor, "5"]:
@@ -98,10 +102,11 @@ def _hide(ids: Int64[Tensor, "B L"], share: float, generator: torch.Generator) -
 
 
 def _binary(
-    logits: Float[Tensor, "B"], targets: Float[Tensor, "B"], known: Bool[Tensor, "B"] | None
+    logits: Float[Tensor, "M"],
+    targets: Float[Tensor, "B"],
+    known: Bool[Tensor, "B"],
+    part: Int64[Tensor, "M"],
 ) -> Float[Tensor, ""]:
-    """Binary cross-entropy over the known rows."""
-    losses = F.binary_cross_entropy_with_logits(logits, targets.clamp(min=0), reduction="none")
-    if known is None:
-        return losses.mean()
-    return (losses * known).sum() / known.sum().clamp(min=1)
+    """The part's share of the batch's mean binary cross-entropy over the known rows."""
+    losses = F.binary_cross_entropy_with_logits(logits, targets[part].clamp(min=0), reduction="none")
+    return (losses * known[part]).sum() / known.sum().clamp(min=1)

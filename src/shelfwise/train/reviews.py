@@ -42,7 +42,7 @@ from shelfwise.train.review_inputs import (
     with_teacher,
 )
 from shelfwise.train.review_objective import ReadReviews, class_weights
-from shelfwise.train.start import finished, pick_device, run_folder, set_threads
+from shelfwise.train.start import ASPECTS, HIDDEN_WORDS, finished, pick_device, run_folder, set_threads
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def _train(
     torch.manual_seed(config.train.seed)
     net, architecture = _new_net(config, reading, init_from)
     if isinstance(net.encoder, WordEncoder) and config.encoder.pretrain and init_from is None:
-        learn_hidden_words(net.encoder, rows, config, out / "hidden-words", resume=resume, watch=watch)
+        learn_hidden_words(net.encoder, rows, config, out / HIDDEN_WORDS, resume=resume, watch=watch)
     if config.distill.teachers:
         rows = with_teacher(rows, data.train, reading.reader, config.distill, seed=config.train.seed)
     run = Run(net, config.train, pick_device(config.train.device))
@@ -118,7 +118,7 @@ def _train(
         reading.reader,
         data.train,
         pad=rows.pad,
-        out=out / "aspects",
+        out=out / ASPECTS,
         resume=resume,
         watch=watch,
     )

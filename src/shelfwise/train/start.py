@@ -15,6 +15,9 @@ from shelfwise.errors import ConfigError, TrainingError
 from shelfwise.files import claimed
 from shelfwise.train.checkpoint import checkpoints
 
+HIDDEN_WORDS, ASPECTS = "hidden-words", "aspects"
+"""Folders in that of a reviews run, where its first and its last stage keep their checkpoints."""
+
 
 def pick_device(name: str) -> torch.device:
     """The device to train on; ConfigError when a GPU is asked for and there is none."""
@@ -51,12 +54,13 @@ def run_folder(out: Path, *, resume: bool) -> Iterator[None]:
     with claimed(out / ".lock") if alone else nullcontext() as other:
         if other is not None:
             raise TrainingError(f"'{out}' is in use: {other} trains into it; wait, or use another --out")
-        found = checkpoints(out / "checkpoints")
-        if found and not resume:
-            raise TrainingError(
-                f"'{out}' holds a run at {found[-1].name}: go on with --resume, remove the folder, "
-                "or train into another --out"
-            )
+        for stage in () if resume else ("", HIDDEN_WORDS, ASPECTS):
+            if found := checkpoints(out / stage / "checkpoints"):
+                at = f"{found[-1].name}{f' of {stage}' if stage else ''}"
+                raise TrainingError(
+                    f"'{out}' holds a run at {at}: go on with --resume, remove the folder, "
+                    "or train into another --out"
+                )
         yield
 
 

@@ -162,6 +162,8 @@ def fingerprint(config: AnyConfig, looked: dict[str, str]) -> str:
         data.pop(name, None)
     if split.get("families"):
         split["families"] = _identity(split["families"])
+    if values.get("zero_shot", {}).get("templates"):
+        values["zero_shot"]["templates"] = _identity(values["zero_shot"]["templates"])
     for tower in ("picture", "title"):
         checkpoint = values.get(tower, {}).get("checkpoint")
         if checkpoint and Path(checkpoint).is_dir():

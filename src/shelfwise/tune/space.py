@@ -35,6 +35,11 @@ def check_space(config: AnyConfig, space: Mapping[str, Range]) -> None:
         asks = first == "targets" and (len(rest) < 2 or rest[-1] in _QUESTIONS)
         if first in _FIXED or asks:
             raise ConfigError(f"tune.space: '{key}' cannot be tried: trials would not be judged alike")
+        if key == "zero_shot.wise":
+            raise ConfigError(
+                "tune.space: 'zero_shot.wise' cannot be tried: weights are mixed after a trial's score; "
+                "zero_shot.wise = 'auto' chooses it on validation"
+            )
         for value in _probes(range_):
             changed(config, {key: value}, where=f"tune.space, {key} = {value!r}")
 
