@@ -3,12 +3,13 @@
     SHELFWISE_DATA=DIR python benchmarks/explanations.py [--bundle DIR] [--pictures 600] [--part validation]
 
 Pictures: those of a products bundle, asked of the picture alone, one of each family, drawn by a seed; without
-SHELFWISE_DATA Fashion-MNIST and the bundle of `make demo`. Pixels are taken away, or put in, in the order of
-each method's map, and the probability of the class that was answered is watched (RISE, arXiv:1806.07421,
-section 4.1): a low area under deletion and a high one under insertion are good. Insertion begins with a blank
-picture, and beside that with a blurred one. Beside the methods stand
-a random order and Sobel's edges, which know nothing of the model. Words: the same of titles, asked of the
-title alone, in the order of what leaving each out does. Differences are paired, with 95% intervals.
+SHELFWISE_DATA Fashion-MNIST and the bundle of `make demo`. The maps are those that `shelfwise explain` shows:
+for the class that was answered, and for it rather than the runner-up. Pixels are taken away, or put in, in
+the order of each map, and the probability of the class is watched, or that of the class if only the two were
+possible (RISE, arXiv:1806.07421, section 4.1): a low area under deletion and a high one under insertion are
+good. Insertion begins with a blank picture, and beside that with a blurred one. Beside the methods stand a
+random order and Sobel's edges, which know nothing of the model. Words: the same of titles, asked of the title
+alone, in the order of what leaving each out does. Differences are paired, with 95% intervals.
 Writes results/bench/explanations.json; the last lines say which method is better than random.
 """
 
@@ -33,21 +34,12 @@ from shelfwise.bundle import Bundle, ProductsBundle, open_bundle
 from shelfwise.config import ProductsConfig, load_run
 from shelfwise.data.datasets import load_labelled
 from shelfwise.data.product_rows import ProductRows, load_products
-from shelfwise.decide.temperature import apply_temperature
 from shelfwise.explain.asked_product import AskedProduct, background_of, pictures_alone
-from shelfwise.explain.edges import sobel
 from shelfwise.explain.faithfulness import BLUR, STEPS, area, replacement_curve, word_curves
-from shelfwise.explain.gradients import (
-    SMOOTH,
-    OpenNetwork,
-    complete_gradients,
-    grad_cam,
-    log_odds,
-    value_of,
-)
-from shelfwise.explain.maps import blurred, smooth
+from shelfwise.explain.gradients import OpenNetwork
+from shelfwise.explain.maps import blurred
 from shelfwise.explain.networks import open_classifier, open_pictures
-from shelfwise.explain.occlusion import occlusions
+from shelfwise.explain.picture_maps import maps_of_picture
 from shelfwise.explain.question import Question, question_about
 from shelfwise.explain.words import MOST, in_order_of_weight, word_spans, words_left_out
 from shelfwise.metrics.bootstrap import Sampled, mean_of
@@ -62,7 +54,10 @@ DEMO = ROOT / "results" / "demo" / "bundle"
 CURVES = ("deletion", "insertion", "insertion_from_blurred")
 """From the picture to a blank one, and from a blank or a blurred one to the picture."""
 CHUNK = 50
-"""Pictures that are explained at once."""
+"""Pictures that are asked about at once."""
+
+Orders = dict[str, Float[ndarray, "N H W"]]
+"""What says in which order pixels go, by name: the highest first."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +96,9 @@ def main() -> None:
     if case.ask_title is not None:
         found["words"] = measure_words(case.ask_title, case.titles, options.seed)
     print(record.write("explanations", found))
-    for name, values in found["pictures"]["methods"].items():
-        print(f"{name}: {verdict(values)}")
+    for asks in WATCHED:
+        for name, values in found["pictures"][asks].items():
+            print(f"{asks}, {name}: {verdict(values)}")
     if "words" in found:
         print(f"words left out: {verdict(found['words']['methods']['words left out'])}")
 
@@ -160,76 +156,74 @@ def one_a_family(rows: ProductRows, count: int, seed: int) -> ProductRows:
 
 
 def measure_pictures(case: Case, seed: int) -> dict[str, Any]:
-    """Mean areas of every method, and paired differences from a random order and from edges."""
+    """Mean areas of every order for each thing asked, and paired differences from random and from edges."""
     said = np.concatenate([case.logits(case.pixels[some]) for some in chunks(len(case.pixels))])
-    classes = said.argmax(axis=1)
-    areas, seconds = {}, {}
-    for name, maps_of in methods(case, seed).items():
-        began = time.process_time()
-        maps = np.concatenate([maps_of(some, classes[some]) for some in chunks(len(classes))])
-        seconds[name] = (time.process_time() - began) / len(classes)
-        areas[name] = picture_areas(case, classes, maps)
-        print(name, *(f"{values.mean():.4f}" for values in areas[name].values()), flush=True)
-    sure = apply_temperature(said, 1.0).max(axis=1)
-    return {
-        "count": len(classes),
+    questions = [question_about((), logits, None) for logits in said]
+    began = time.process_time()
+    maps = maps_of(case, questions)
+    found: dict[str, Any] = {
+        "count": len(questions),
         "size": list(case.pixels.shape[1:]),
-        "mean_probability": float(sure.mean()),
-        "cpu_seconds_a_picture": seconds,
-        "methods": compared(areas, ("random", "edges"), seed),
+        "mean_probability": watched(WATCHED["class"], questions, said).mean().item(),
+        "cpu_seconds_to_explain_one": (time.process_time() - began) / len(questions),
     }
-
-
-def methods(case: Case, seed: int) -> dict[str, Callable[[ndarray, Int64[ndarray, "B"]], ndarray]]:
-    """What orders the pixels, by name: from numbers of pictures and their classes to maps."""
-    height = case.pixels.shape[1]
     noise = np.random.default_rng(seed).random(case.pixels.shape[:3])
+    (edges,) = maps.pop("edges").values()
+    for asks, watch in WATCHED.items():
+        areas = {}
+        for name, order in {"random": noise, "edges": edges, **maps[asks]}.items():
+            areas[name] = picture_areas(case, questions, watch, order)
+            print(asks, name, *(f"{values.mean():.4f}" for values in areas[name].values()), flush=True)
+        found[asks] = compared(areas, ("random", "edges"), seed)
+    return found
 
-    def gradients(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
-        found = []
-        for pixels, number in zip(case.pixels[some], classes.tolist(), strict=True):
-            values = [value_of(Question(number, None))]
-            found.append(complete_gradients(case.network, values, pixels[None], case.background)[0][0])
-        return np.concatenate(found)
 
-    def cam(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
-        numbers = torch.from_numpy(classes)
-        return grad_cam(case.network, [lambda logits: log_odds(logits, numbers)], case.pixels[some])[0]
+def maps_of(case: Case, questions: list[Question]) -> dict[str, Orders]:
+    """What `shelfwise explain` draws of each picture, by what is asked and by method; edges by themselves."""
+    found: dict[str, dict[str, list[ndarray]]] = {asks: {} for asks in (*WATCHED, "edges")}
+    for pixels, question in zip(case.pixels, questions, strict=True):
+        drawn = maps_of_picture(
+            case.logits, case.network, pixels, question, number=0, background=case.background
+        )
+        for one in drawn.said:
+            found[one.asks].setdefault(one.method, []).append(drawn.drawn[one.file])
+    return {asks: {name: np.stack(maps) for name, maps in some.items()} for asks, some in found.items()}
 
-    def occluded(some: ndarray, classes: Int64[ndarray, "B"]) -> ndarray:
-        def ask(versions: UInt8[ndarray, "B H W C"]) -> Float[ndarray, "B"]:
-            found = torch.from_numpy(case.logits(versions))
-            return np.asarray(log_odds(found, torch.from_numpy(classes)))
 
-        return occlusions(ask, case.pixels[some], case.background)
+def ahead(question: Question, logits: Float[ndarray, "B K"]) -> Float[ndarray, "B"]:
+    """The class's probability, were it or the runner-up the only ones possible."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * question.contrast(logits))))
 
-    return {
-        "random": lambda some, _: noise[some],
-        "edges": lambda some, _: sobel(case.pixels[some]),
-        "integrated gradients": lambda some, classes: smooth(gradients(some, classes), SMOOTH * height),
-        "integrated gradients, not smoothed": gradients,
-        "Grad-CAM": cam,
-        "occlusion": occluded,
-    }
+
+Watch = Callable[[Question, Float[ndarray, "B K"]], Float[ndarray, "B"]]
+WATCHED: dict[str, Watch] = {"class": Question.probability, "contrast": ahead}
+"""What each kind of map should be true to."""
+
+
+def watched(
+    watch: Watch, questions: Sequence[Question], logits: Float[ndarray, "N K"]
+) -> Float[ndarray, "N"]:
+    """Of each picture what its own question watches."""
+    rows = zip(questions, logits, strict=True)
+    return np.array([watch(question, row[None])[0] for question, row in rows], np.float64)
 
 
 def picture_areas(
-    case: Case, classes: Int64[ndarray, "N"], maps: Float[ndarray, "N H W"]
+    case: Case, questions: Sequence[Question], watch: Watch, order: Float[ndarray, "N H W"]
 ) -> dict[str, Float[ndarray, "N"]]:
     """Area under each picture's curves."""
     found: dict[str, list[ndarray]] = {name: [] for name in CURVES}
-    for some in chunks(len(classes)):
-        pixels = case.pixels[some]
+    for some in chunks(len(questions)):
+        pixels, own = case.pixels[some], [questions[k] for k in some.tolist()]
 
-        def ask(versions: UInt8[ndarray, "B H W C"], own: ndarray = classes[some]) -> Float[ndarray, "B"]:
-            said = apply_temperature(case.logits(versions), 1.0)
-            return np.asarray(np.take_along_axis(said, own[:, None], axis=1)[:, 0])
+        def ask(versions: UInt8[ndarray, "B H W C"], own: Sequence[Question] = own) -> Float[ndarray, "B"]:
+            return watched(watch, own, case.logits(versions))
 
         blank = np.full_like(pixels, case.background)
         hazy = blurred(pixels, BLUR * pixels.shape[1])
-        found["deletion"].append(area(replacement_curve(ask, pixels, blank, maps[some])))
-        found["insertion"].append(area(replacement_curve(ask, blank, pixels, maps[some])))
-        found["insertion_from_blurred"].append(area(replacement_curve(ask, hazy, pixels, maps[some])))
+        found["deletion"].append(area(replacement_curve(ask, pixels, blank, order[some])))
+        found["insertion"].append(area(replacement_curve(ask, blank, pixels, order[some])))
+        found["insertion_from_blurred"].append(area(replacement_curve(ask, hazy, pixels, order[some])))
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from figure import Figure
 
-_PICTURES = "explanations.pictures.methods"
+_ASKS = {"class": "", "contrast": ", against the runner-up"}
+"""What is asked, and how its rows say so."""
 _METHODS = {
     "integrated gradients": "integrated gradients",
     "Grad-CAM": "Grad-CAM",
@@ -30,16 +31,19 @@ def _beyond(place: str, other: str, curves: Iterable[str] = _CURVES) -> str:
     )
 
 
-def _method(name: str, what: str) -> tuple[Figure, Figure]:
-    place = f"{_PICTURES}.{name}"
-    return (
-        Figure(
-            f"{what}, on {{explanations.pictures.count:d}} pictures",
+def _pictures(asks: str, more: str) -> Iterator[Figure]:
+    """Of one kind of map: each method, and the two orders that it is compared with."""
+    pictures = f"explanations.pictures.{asks}"
+    for name, what in _METHODS.items():
+        place = f"{pictures}.{name}"
+        yield Figure(
+            f"{what}{more}, on {{explanations.pictures.count:d}} pictures",
             _areas(place),
             f"minus a random order: {_beyond(place, 'random')}",
-        ),
-        Figure(f"{what}, minus edges", _beyond(place, "edges")),
-    )
+        )
+        yield Figure(f"{what}{more}, minus edges", _beyond(place, "edges"))
+    yield Figure(f"a random order{more}", _areas(f"{pictures}.random"))
+    yield Figure(f"Sobel's edges, which know nothing of the model{more}", _areas(f"{pictures}.edges"))
 
 
 def _words() -> Figure:
@@ -52,8 +56,6 @@ def _words() -> Figure:
 
 
 EXPLANATIONS = (
-    *(row for name, what in _METHODS.items() for row in _method(name, what)),
-    Figure("a random order", _areas(f"{_PICTURES}.random")),
-    Figure("Sobel's edges, which know nothing of the model", _areas(f"{_PICTURES}.edges")),
+    *(row for asks, more in _ASKS.items() for row in _pictures(asks, more)),
     _words(),
 )

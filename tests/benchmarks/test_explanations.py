@@ -22,8 +22,9 @@ def test_every_shipped_method_is_measured_against_random_and_edges(
     found = measure_pictures(case, 0)
     assert found["count"] == len(case.pixels) <= 6
     names = {"random", "edges", "integrated gradients", "Grad-CAM", "occlusion"}
-    assert names <= set(found["methods"])
-    ours = found["methods"]["integrated gradients"]
+    assert names == set(found["class"]) == set(found["contrast"])
+    assert found["class"]["edges"] != found["contrast"]["edges"]
+    ours = found["contrast"]["integrated gradients"]
     low, high = ours["deletion"]["minus_random"]["ci95"]
     assert low <= ours["deletion"]["minus_random"]["value"] <= high
     assert "minus_edges" in ours["insertion"]

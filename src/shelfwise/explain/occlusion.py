@@ -42,23 +42,8 @@ def occlusion(
     return list(_mean_falls(found[0] - found[1:], pixels.shape[0], pixels.shape[1]))
 
 
-def occlusions(
-    ask: Callable[[UInt8[ndarray, "B H W C"]], Float[ndarray, "B"]],
-    pixels: UInt8[ndarray, "B H W C"],
-    background: int,
-) -> Float[ndarray, "B H W"]:
-    """`occlusion` of many pictures, each with one value of its own; `ask` gives it for a version of each."""
-    whole = ask(pixels)
-    falls = []
-    for rows, columns in windows(*pixels.shape[1:3]):
-        versions = pixels.copy()
-        versions[:, rows, columns] = background
-        falls.append(whole - ask(versions))
-    return _mean_falls(np.stack(falls), pixels.shape[1], pixels.shape[2])
-
-
-def _mean_falls(falls: Float[ndarray, "V B"], height: int, width: int) -> Float[ndarray, "B H W"]:
-    """Each pixel's mean over the windows that cover it."""
+def _mean_falls(falls: Float[ndarray, "P A"], height: int, width: int) -> Float[ndarray, "A H W"]:
+    """Each pixel's mean over those of the P windows that cover it, for each of A values."""
     total, count = np.zeros((falls.shape[1], height, width)), np.zeros((height, width))
     for fall, (rows, columns) in zip(falls, windows(height, width), strict=True):
         total[:, rows, columns] += fall[:, None, None]
