@@ -34,6 +34,7 @@ from shelfwise.bundle import Bundle, ProductsBundle, open_bundle
 from shelfwise.config import ProductsConfig, load_run
 from shelfwise.data.datasets import load_labelled
 from shelfwise.data.product_rows import ProductRows, load_products
+from shelfwise.decide.temperature import sigmoid
 from shelfwise.explain.asked_product import AskedProduct, background_of, pictures_alone
 from shelfwise.explain.faithfulness import BLUR, STEPS, area, replacement_curve, word_curves
 from shelfwise.explain.gradients import OpenNetwork
@@ -192,7 +193,7 @@ def maps_of(case: Case, questions: list[Question]) -> dict[str, Orders]:
 
 def ahead(question: Question, logits: Float[ndarray, "B K"]) -> Float[ndarray, "B"]:
     """The class's probability, were it or the runner-up the only ones possible."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * question.contrast(logits))))
+    return sigmoid(question.contrast(logits))
 
 
 Watch = Callable[[Question, Float[ndarray, "B K"]], Float[ndarray, "B"]]

@@ -26,6 +26,11 @@ def apply_temperature(logits: Float[ndarray, "N K"], temperature: float) -> Floa
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
+def sigmoid(logits: Float[ndarray, "..."]) -> Float[ndarray, "..."]:
+    """Probabilities of things that are each so or not, in the logits' type; safe for those of any size."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+
+
 def fit_temperature(logits: Float[ndarray, "N K"], labels: Int64[ndarray, "N"]) -> float:
     """Return the temperature in 0.01..100 with the lowest negative log-likelihood, drawn to 1 by a row more.
 

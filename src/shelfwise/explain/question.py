@@ -16,6 +16,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from shelfwise.data.taxonomy import distinct_names
+from shelfwise.decide.temperature import sigmoid
 from shelfwise.errors import DataError
 
 _SHOWN = 3
@@ -53,7 +54,7 @@ class Question:
         """Of the class; 1 where there is no other."""
         if logits.shape[1] == 1 and not self.several:
             return np.ones(len(logits))
-        return np.asarray(0.5 * (1 + np.tanh(0.5 * self.value(logits))))
+        return sigmoid(self.value(logits))
 
 
 def question_about(

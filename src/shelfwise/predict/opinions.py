@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from shelfwise.bundle import AspectsInfo
 from shelfwise.data.review_tokens import text_start
+from shelfwise.decide.temperature import sigmoid
 from shelfwise.predict.token_scores import Terms, TokenPlaces, TokenScores
 from shelfwise.reviews.evidence import evidence_span
 from shelfwise.reviews.sentences import Span, clauses_within, sentences, trimmed
@@ -122,7 +123,7 @@ class _Evidence:
     """Where the words are that decided, in one chunk of reviews."""
 
     def __init__(self, scores: TokenScores, terms: Terms | None) -> None:
-        self._probabilities = 0.5 * (1 + np.tanh(0.5 * scores.aspects))
+        self._probabilities = sigmoid(scores.aspects)
         self._starts, self._ends = scores.places.starts.tolist(), scores.places.ends.tolist()
         self._terms = terms
         self._sentence: _Sentence | None = None

@@ -23,7 +23,7 @@ from shelfwise.data.product_rows import text_of_product
 from shelfwise.data.prompts import target_prompts
 from shelfwise.data.review_tokens import TextReader, load_tokenizer
 from shelfwise.data.taxonomy import Taxonomy, distinct_names
-from shelfwise.decide.temperature import apply_temperature
+from shelfwise.decide.temperature import apply_temperature, sigmoid
 from shelfwise.errors import BundleError, MissingExtraError
 from shelfwise.predict.onnx_backend import Precision
 from shelfwise.predict.product_backend import Known, OnnxProductBackend, ProductBackend, by_product
@@ -301,7 +301,7 @@ class ProductPredictor:
 
 def _calibrated(target: TargetInfo, logits: Float[ndarray, "B K"]) -> Float[ndarray, "B K"]:
     if target.several:
-        return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+        return sigmoid(logits)
     return apply_temperature(logits, 1.0)
 
 

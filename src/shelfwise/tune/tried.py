@@ -80,8 +80,11 @@ def seconds_spent(tried: Sequence[Tried], now: datetime) -> float:
 def best_of(tried: Sequence[Tried]) -> Tried | None:
     """The complete trial with the best score; of equal ones that which ended first, and so has its bundle."""
     complete = [trial for trial in tried if trial.state == "complete" and trial.score is not None]
-    complete.sort(key=lambda trial: (trial.ended or datetime.max, trial.number))
-    return max(complete, key=lambda trial: trial.score or 0.0, default=None)
+    return min(
+        complete,
+        key=lambda trial: (-(trial.score or 0.0), trial.ended or datetime.max, trial.number),
+        default=None,
+    )
 
 
 def own_of(tried: Sequence[Tried]) -> Tried | None:
